@@ -1,0 +1,43 @@
+//! HMAC with SHA-2.
+
+use aws_lc_rs::hmac;
+
+use super::CryptoError;
+use super::digest::DigestAlgorithm;
+
+/// The HMAC of `message` under `key`, written into `tag`.
+///
+/// # Errors
+/// [`CryptoError::InvalidLength`] if `tag` is not as long as the digest.
+pub fn sign(
+    algorithm: DigestAlgorithm,
+    key: &[u8],
+    message: &[u8],
+    tag: &mut [u8],
+) -> Result<(), CryptoError> {
+    let library = match algorithm {
+        DigestAlgorithm::Sha256 => hmac::HMAC_SHA256,
+        DigestAlgorithm::Sha384 => hmac::HMAC_SHA384,
+        DigestAlgorithm::Sha512 => hmac::HMAC_SHA512,
+    };
+    let computed = hmac::sign(&hmac::Key::new(library, key), message);
+    if tag.len() != computed.as_ref().len() {
+        return Err(CryptoError::InvalidLength);
+    }
+    tag.copy_from_slice(computed.as_ref());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc_4231_test_case_2() {
+        let mut tag = [0; 32];
+        sign(DigestAlgorithm::Sha256, b"Jefe", b"what do ya want for nothing?", &mut tag).unwrap();
+        assert_eq!(tag[..4], [0x5b, 0xdc, 0xc1, 0x46]);
+        let short = sign(DigestAlgorithm::Sha256, b"Jefe", b"", &mut tag[..31]);
+        assert_eq!(short, Err(CryptoError::InvalidLength));
+    }
+}
