@@ -1,0 +1,3 @@
+//! The places where messages lie.
+
+pub mod files;
