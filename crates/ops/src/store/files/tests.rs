@@ -291,11 +291,12 @@ mod writing {
             assert_eq!(commit("plaintext", Privacy::Private), 0o600);
             assert_eq!(commit("ciphertext", Privacy::Shared), mode(&directory.path().join("ordinary")));
             for old_mode in [0o640, 0o444, 0o755] {
-                let old = directory.path().join("old");
+                let old = directory.path().join(format!("old-{old_mode:o}"));
                 fs::write(&old, "old").unwrap();
                 fs::set_permissions(&old, Permissions::from_mode(old_mode)).unwrap();
-                assert_eq!(commit("old", Privacy::Private), old_mode);
-                assert_eq!(commit("old", Privacy::Shared), old_mode);
+                let name = old.file_name().unwrap().to_str().unwrap();
+                assert_eq!(commit(name, Privacy::Private), old_mode);
+                assert_eq!(commit(name, Privacy::Shared), old_mode);
             }
         }
     }
