@@ -1,0 +1,34 @@
+//! CreateKey.
+
+use envel_core::kms::{CreateKeyRequest, KeyMetadata};
+
+use super::limits::check_description;
+use super::{Call, Room};
+use crate::calls::Operation;
+use crate::key::{Key, KeyId, KeyMaterial};
+use crate::refusal::Refusal;
+use crate::store::Access;
+
+pub(crate) struct CreateKey(pub(crate) CreateKeyRequest);
+
+impl Call for CreateKey {
+    const OPERATION: Operation = Operation::CreateKey;
+    const ACCESS: Access = Access::Write;
+    type Keys = [Key; 0];
+    type Answer = KeyMetadata;
+
+    fn validate(&self) -> Result<(), Refusal> {
+        check_description(&self.0.description)
+    }
+
+    fn resolve(&self, _room: &Room<'_>) -> Result<[Key; 0], Refusal> {
+        Ok([])
+    }
+
+    fn operate(self, []: [Key; 0], room: &mut Room<'_>) -> Result<KeyMetadata, Refusal> {
+        let material = KeyMaterial::random(room.now)?;
+        let key = Key::new(room.scope.clone(), KeyId::random()?, material.id, self.0.description, room.now);
+        room.transaction.insert_key(&key, &material)?;
+        Ok(key.metadata())
+    }
+}

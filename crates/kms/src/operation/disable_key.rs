@@ -1,0 +1,36 @@
+//! DisableKey.
+
+use super::limits::check_key_id;
+use super::{Call, Room};
+use crate::calls::Operation;
+use crate::key::Key;
+use crate::refusal::Refusal;
+use crate::store::Access;
+
+pub(crate) struct DisableKey {
+    pub(crate) key_id: String,
+}
+
+impl Call for DisableKey {
+    const OPERATION: Operation = Operation::DisableKey;
+    const ACCESS: Access = Access::Write;
+    type Keys = [Key; 1];
+    type Answer = ();
+
+    fn key_id(&self) -> Option<&str> {
+        Some(&self.key_id)
+    }
+
+    fn validate(&self) -> Result<(), Refusal> {
+        check_key_id("keyId", &self.key_id)
+    }
+
+    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
+        Ok([room.key_by_id(&self.key_id)?])
+    }
+
+    fn operate(self, [mut key]: [Key; 1], room: &mut Room<'_>) -> Result<(), Refusal> {
+        key.disable()?;
+        Ok(room.transaction.update_key(&key)?)
+    }
+}
