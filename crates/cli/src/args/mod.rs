@@ -1,0 +1,114 @@
+//! What can be typed: options and their help, and nothing that reads or writes.
+
+mod algorithm;
+mod context;
+mod decrypt;
+mod encrypt;
+mod key;
+mod key_spelling;
+mod kms;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use algorithm::algorithm_suite_name;
+pub(crate) use context::{ContextPair, ContextRequirement};
+pub(crate) use decrypt::{DecryptArguments, InspectArguments, OpeningArguments, VerifyArguments};
+pub(crate) use encrypt::{EncryptArguments, OutputArguments};
+pub(crate) use key::{
+    CreateArguments, DescribeArguments, KeyCommand, ListArguments, OneKeyArguments, ScheduleDeletionArguments,
+};
+pub(crate) use key_spelling::{KeySpelling, KeySpellingError, LocalRegion, alias_name};
+pub(crate) use kms::KmsCommand;
+
+const OVERVIEW: &str = "\
+envel encrypts files with envelope encryption, in the format of the AWS Encryption SDK.
+
+A data key encrypts the file; a key that never leaves its KMS encrypts the data key. Keys named local:NAME live in
+the embedded KMS, a store on this machine that `encrypt` makes when there is none yet:
+
+  envel encrypt -k local:demo notes.txt            writes notes.txt.envel
+  envel decrypt -k local:demo notes.txt.envel      writes notes.txt
+  tar c photos | envel encrypt -k local:demo -o photos.tar.envel
+  envel inspect notes.txt.envel                    shows what is inside, without keys";
+
+const AFTER_HELP: &str = "\
+Keys:
+  local:NAME[@local-N]                       a key of the embedded KMS, by alias (and Region)
+  arn:aws:kms:local-N:000000000000:key/ID    the same, by ARN
+  raw-aes:NAMESPACE/NAME=FILE                an AES key in a file
+  raw-rsa:NAMESPACE/NAME=FILE[,padding=P]    an RSA key in a PEM file
+
+Environment:
+  ENVEL_HOME              where the embedded KMS lives (its store is $ENVEL_HOME/kms)
+  ENVEL_CONFIG            a configuration file, as --config
+  ENVEL_PASSPHRASE        opens a store that has a passphrase; or ENVEL_PASSPHRASE_FILE names a file with it
+  ENVEL_BACKUP_PASSPHRASE seals backups and opens them; or ENVEL_BACKUP_PASSPHRASE_FILE
+  ENVEL_AUTO_CREATE=0     never make a store by itself
+
+Exit codes: 0 done, 1 other error, 2 usage, 3 some items failed, 4 refused by policy, 5 authentication failed or
+malformed, 6 key unavailable, 7 KMS unreachable (retry can help), 130 interrupted.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "envel", version, about = "Envelope encryption of files with AWS KMS keys", long_about = OVERVIEW)]
+#[command(before_help = None, after_long_help = AFTER_HELP, after_help = EXAMPLES)]
+#[command(propagate_version = true, max_term_width = 110, subcommand_required = true)]
+pub(crate) struct CommandLine {
+    #[command(flatten)]
+    pub(crate) global: GlobalArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Begin with:
+  envel encrypt -k local:demo notes.txt            writes notes.txt.envel; makes the key the first time
+  envel decrypt -k local:demo notes.txt.envel      writes notes.txt
+  envel inspect notes.txt.envel                    shows what is inside, without keys
+
+`envel COMMAND --help` explains a command, `envel --help` the spellings of keys, the environment and the exit codes.";
+
+/// Options that every command takes.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct GlobalArguments {
+    /// Say nothing on stderr but errors, and what must not be missed
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more on stderr: keys used, items skipped
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Read defaults from this file (default: $ENVEL_CONFIG, or none)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Encrypt files, trees of files, or stdin
+    Encrypt(Box<EncryptArguments>),
+    /// Decrypt files, trees of files, or stdin
+    Decrypt(Box<DecryptArguments>),
+    /// Show the header and layout of a message, without keys and without verifying anything
+    Inspect(InspectArguments),
+    /// Authenticate whole messages, writing nothing
+    Verify(Box<VerifyArguments>),
+    /// Make, list and switch keys of the embedded KMS
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Back up and restore the embedded KMS
+    #[command(subcommand)]
+    Kms(KmsCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff): envel man | man -l -
+    Man,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Messages, opened: what `decrypt` and `verify` share.
+
+use std::io::Read;
+
+use envel::{
+    Client, DecryptOptions, DecryptReader, DefaultManager, Error, KeyringError, KmsErrorKind, PendingMessage,
+    ReleasePolicy, UnwrapError,
+};
+use pollster::block_on;
+
+use super::context_check::{check_context, reproduced_context_failure};
+use crate::args::{ContextRequirement, OpeningArguments};
+use crate::armor::message_reader;
+use crate::config::Settings;
+use crate::exit::Failure;
+use crate::output::json::{Details, KeyUsed};
+
+/// Opens messages with the keys and rules of a command.
+#[derive(Debug)]
+pub(super) struct Opener<'a> {
+    client: Client,
+    manager: DefaultManager,
+    requirements: &'a [ContextRequirement],
+    unresolved: Vec<Failure>,
+}
+
+impl<'a> Opener<'a> {
+    /// Makes the keyring.
+    ///
+    /// # Errors
+    /// No key can be used.
+    pub(super) fn new(settings: &Settings, arguments: &'a OpeningArguments) -> Result<Self, Failure> {
+        let keys = settings.decryption_keyring(arguments)?;
+        let client = Client::builder()
+            .commitment_policy(arguments.commitment_policy.into())
+            .max_encrypted_data_keys(Some(arguments.max_encrypted_data_keys))
+            .build();
+        let manager = DefaultManager::new(keys.keyring);
+        Ok(Self { client, manager, requirements: &arguments.context, unresolved: keys.unresolved })
+    }
+
+    /// Reads a header, binary or base64.
+    ///
+    /// # Errors
+    /// It is no message, or one that the limits refuse.
+    pub(super) fn read_header<'r>(
+        &self,
+        reader: impl Read + 'r,
+    ) -> Result<PendingMessage<Box<dyn Read + 'r>>, Error> {
+        self.client.read_header(message_reader(reader)?)
+    }
+
+    /// Checks the context, unwraps the data key and verifies the header.
+    ///
+    /// # Errors
+    /// The context is not what is required, no key opens it, or it does not verify.
+    pub(super) fn open<R: Read>(
+        &self,
+        item: &str,
+        pending: PendingMessage<R>,
+        release: ReleasePolicy,
+        details: &mut Details,
+    ) -> Result<DecryptReader<R>, Failure> {
+        details.describe(pending.header());
+        let reproduced = check_context(item, self.requirements, pending.header().encryption_context())?;
+        let options = DecryptOptions::new().encryption_context(reproduced.clone()).release(release);
+        let opened = block_on(self.client.open(&self.manager, pending, &options)).map_err(|error| {
+            if !reproduced.is_empty() && may_be_of_context(&error) {
+                reproduced_context_failure(item, &reproduced)
+            } else {
+                self.unopened(item, &error)
+            }
+        })?;
+        let opened_by = opened.opened_by();
+        details.keys = vec![KeyUsed {
+            provider_id: opened_by.key_provider_id.clone(),
+            provider_info: opened_by.key_provider_info.clone(),
+            key_material_id: opened_by.key_material_id.clone(),
+        }];
+        Ok(opened)
+    }
+
+    /// The failure of a message that no key opened: a key that was given and could not be found may be the reason.
+    fn unopened(&self, item: &str, error: &Error) -> Failure {
+        let failure = Failure::message(item, error);
+        if !matches!(error, Error::Unwrap(_)) {
+            return failure;
+        }
+        self.unresolved.iter().fold(failure, |failure, unresolved| {
+            failure.and_help(&format!("a key that was given is not there: {}", unresolved.error))
+        })
+    }
+}
+
+/// Whether a wrong encryption context can be why a message does not open.
+fn may_be_of_context(error: &Error) -> bool {
+    match error {
+        Error::HeaderUnauthentic => true,
+        Error::Unwrap(UnwrapError { attempts, .. }) => attempts.iter().any(|attempt| match &attempt.error {
+            KeyringError::DoesNotOpen => true,
+            KeyringError::Kms(error) => error.kind == KmsErrorKind::WrongCiphertext,
+            _ => false,
+        }),
+        _ => false,
+    }
+}

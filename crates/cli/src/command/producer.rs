@@ -1,0 +1,82 @@
+//! `--stdin-from-command`: a command whose failure must leave no output.
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+use crate::exit::{Exit, Failure};
+
+/// A running command, read to its end: a failure of the command is an error of the last read, so that the message is never
+/// completed.
+#[derive(Debug)]
+pub(super) struct Producer {
+    name: String,
+    child: Child,
+    output: Option<ChildStdout>,
+}
+
+/// The command did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} failed: {status}")]
+struct ProducerFailed {
+    name: String,
+    status: ExitStatus,
+}
+
+impl Producer {
+    /// Starts the command: a program and its arguments.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(super) fn start(command: &[OsString]) -> Result<Self, Failure> {
+        let (program, arguments) = command.split_first().ok_or_else(|| {
+            Failure::usage("there is no command after --", "write -- and the command at the end of the line")
+        })?;
+        let name = program.to_string_lossy().into_owned();
+        let mut child =
+            Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().map_err(|error| {
+                Failure::new(
+                    Exit::Other,
+                    format!("cannot start {name}: {error}"),
+                    "check the command after --",
+                )
+            })?;
+        let output = child.stdout.take();
+        Ok(Self { name, child, output })
+    }
+}
+
+impl Read for Producer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match &mut self.output {
+            Some(output) => output.read(buffer)?,
+            None => 0,
+        };
+        if read == 0 && !buffer.is_empty() {
+            let status = self.child.wait()?;
+            if !status.success() {
+                return Err(io::Error::other(ProducerFailed { name: self.name.clone(), status }));
+            }
+        }
+        Ok(read)
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // Its reader is gone. A command that has ended cannot be killed, and one that has not must not be left behind.
+        drop(self.output.take());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The failure behind an error of a read from a command.
+pub(super) fn producer_failure(error: &io::Error) -> Option<Failure> {
+    let failed = error.get_ref()?.downcast_ref::<ProducerFailed>()?;
+    Some(Failure::new(
+        Exit::Other,
+        failed.to_string(),
+        "nothing was written; mend the command and run it again",
+    ))
+}

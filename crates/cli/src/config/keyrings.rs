@@ -1,0 +1,195 @@
+//! The keys of a command, made into a keyring.
+
+use std::sync::Arc;
+
+use envel::primitives::rsa::RsaPadding;
+use envel::{
+    BoxFuture, DiscoveryFilter, Keyring, KmsClient, KmsClients, KmsDiscoveryKeyring, KmsError, KmsErrorKind,
+    KmsKeyArn, KmsKeyIdentifier, KmsKeyring, MultiKeyring, RawAesKeyring, RawRsaKeyring, RsaKey as RawRsaKey,
+};
+use envel_kms::EmbeddedKms;
+use pollster::block_on;
+
+use super::Settings;
+use super::key_files::{self, RsaKey};
+use crate::args::{KeySpelling, LocalRegion, OpeningArguments};
+use crate::exit::{Exit, Failure};
+
+impl Settings {
+    /// The keyring of `encrypt`: the first key generates the data key, the others wrap it too.
+    ///
+    /// # Errors
+    /// Any key that cannot be used: a message must be readable with every key that was asked for.
+    pub(crate) fn encryption_keyring(&self, given: &[String]) -> Result<Arc<dyn Keyring>, Failure> {
+        let keys = self.keys(given)?;
+        let embedded = || {
+            keys.iter().filter_map(|key| match key {
+                KeySpelling::Embedded(identifier) => Some(identifier),
+                _ => None,
+            })
+        };
+        let store = if embedded().next().is_some() {
+            let aliases: Vec<_> = embedded().filter_map(alias_arn).collect();
+            Some(self.home.open_or_create_store(&aliases, self.console)?)
+        } else {
+            None
+        };
+        let mut keyrings = Vec::with_capacity(keys.len());
+        for key in &keys {
+            keyrings.push(match (key, &store) {
+                (KeySpelling::Embedded(identifier), Some(store)) => embedded_keyring(store, identifier)?,
+                (key, _) => self.raw_keyring(key, Use::Encrypt)?,
+            });
+        }
+        let mut keyrings = keyrings.into_iter();
+        Ok(Arc::new(
+            MultiKeyring::new(keyrings.next(), keyrings.collect())
+                .map_err(|error| Failure::keyring(&error))?,
+        ))
+    }
+
+    /// The keyring of `decrypt` and `verify`, and what kept keys of the embedded KMS out of it.
+    ///
+    /// # Errors
+    /// No key at all can be used, or a key file is not one.
+    pub(crate) fn decryption_keyring(&self, arguments: &OpeningArguments) -> Result<DecryptionKeys, Failure> {
+        if arguments.discovery {
+            return self.discovery_keyring(arguments);
+        }
+        let mut store = None;
+        let mut keyrings: Vec<Arc<dyn Keyring>> = Vec::new();
+        let mut unresolved = Vec::new();
+        for key in self.keys(&arguments.keys)? {
+            match key {
+                KeySpelling::Embedded(identifier) => {
+                    let opened = store.get_or_insert_with(|| self.home.open_store());
+                    let keyring = opened
+                        .as_ref()
+                        .map_err(Failure::clone)
+                        .and_then(|store| embedded_keyring(store, &identifier));
+                    match keyring {
+                        Ok(keyring) => keyrings.push(keyring),
+                        Err(failure) => unresolved.push(failure),
+                    }
+                }
+                key => keyrings.push(self.raw_keyring(&key, Use::Decrypt)?),
+            }
+        }
+        if keyrings.is_empty() {
+            return Err(unresolved.into_iter().next().unwrap_or_else(|| {
+                Failure::usage("no key is given", "give one with -k, for example -k local:demo")
+            }));
+        }
+        let keyring = MultiKeyring::new(None, keyrings).map_err(|error| Failure::keyring(&error))?;
+        Ok(DecryptionKeys { keyring: Arc::new(keyring), unresolved })
+    }
+
+    fn discovery_keyring(&self, arguments: &OpeningArguments) -> Result<DecryptionKeys, Failure> {
+        let filter = (!arguments.discovery_any_account)
+            .then(|| DiscoveryFilter::new(&arguments.discovery_partition, &arguments.discovery_account));
+        let clients = EmbeddedAlone(self.home.open_store()?);
+        Ok(DecryptionKeys {
+            keyring: Arc::new(KmsDiscoveryKeyring::new(Arc::new(clients), filter)),
+            unresolved: Vec::new(),
+        })
+    }
+
+    fn raw_keyring(&self, key: &KeySpelling, purpose: Use) -> Result<Arc<dyn Keyring>, Failure> {
+        match key {
+            KeySpelling::RawAes { namespace, name, file } => {
+                let found = key_files::aes_key(file)?;
+                if found.looks_like_text {
+                    self.console.say(format_args!(
+                        "warning: {} holds {} bytes of text; they are used as the key itself, not as digits of one",
+                        file.display(),
+                        found.key.len()
+                    ));
+                }
+                let keyring = RawAesKeyring::new(namespace, name, &found.key)
+                    .map_err(|error| Failure::keyring(&error))?;
+                Ok(Arc::new(keyring))
+            }
+            KeySpelling::RawRsa { namespace, name, file, padding } => {
+                let key = match (key_files::rsa_key(file)?, purpose) {
+                    (RsaKey::Public(_), Use::Decrypt) => {
+                        return Err(Failure::usage(
+                            format!("{} holds a public key, which cannot decrypt", file.display()),
+                            "name the PEM file of the private key",
+                        ));
+                    }
+                    (RsaKey::Public(key), Use::Encrypt) => RawRsaKey::Public(key),
+                    (RsaKey::Private(key), _) => RawRsaKey::Private(key),
+                };
+                raw_rsa_keyring(namespace, name, *padding, key)
+            }
+            KeySpelling::Embedded(identifier) => Err(Failure::new(
+                Exit::KeyUnavailable,
+                format!("{identifier} needs a key store"),
+                "`envel key list` shows the keys that there are",
+            )),
+        }
+    }
+}
+
+/// What decrypts.
+#[derive(Debug)]
+pub(crate) struct DecryptionKeys {
+    pub(crate) keyring: Arc<dyn Keyring>,
+    /// Why keys that were given are not among them.
+    pub(crate) unresolved: Vec<Failure>,
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Encrypt,
+    Decrypt,
+}
+
+fn raw_rsa_keyring(
+    namespace: &str,
+    name: &str,
+    padding: RsaPadding,
+    key: RawRsaKey,
+) -> Result<Arc<dyn Keyring>, Failure> {
+    Ok(Arc::new(RawRsaKeyring::new(namespace, name, padding, key).map_err(|error| Failure::keyring(&error))?))
+}
+
+fn alias_arn(identifier: &KmsKeyIdentifier) -> Option<&KmsKeyArn> {
+    match identifier {
+        KmsKeyIdentifier::AliasArn(arn) => Some(arn),
+        _ => None,
+    }
+}
+
+/// A keyring of one embedded key, by the ARN that messages name.
+fn embedded_keyring(store: &EmbeddedKms, identifier: &KmsKeyIdentifier) -> Result<Arc<dyn Keyring>, Failure> {
+    let region =
+        identifier.arn().map_or_else(|| LocalRegion::default().to_string(), |arn| arn.region().to_owned());
+    let client = store.client(&region);
+    let key = block_on(KmsClient::describe_key(&client, identifier.as_str().to_owned()))?;
+    Ok(Arc::new(KmsKeyring::new(KmsKeyIdentifier::KeyArn(key.arn), Arc::new(client))))
+}
+
+/// The Regions of the embedded KMS. Any other would be AWS, which is never answered for by the embedded KMS.
+#[derive(Debug)]
+struct EmbeddedAlone(EmbeddedKms);
+
+impl KmsClients for EmbeddedAlone {
+    fn client_for_region(&self, region: &str) -> BoxFuture<'_, Result<Arc<dyn KmsClient>, KmsError>> {
+        if region.parse::<LocalRegion>().is_ok() {
+            return self.0.client_for_region(region);
+        }
+        let error = KmsError::new(
+            KmsErrorKind::InvalidRequest,
+            "Decrypt",
+            "UnsupportedRegion",
+            format!("{region} is a Region of AWS KMS, and AWS KMS is not built into this version"),
+        );
+        Box::pin(std::future::ready(Err(error.with_region(region))))
+    }
+
+    fn default_region(&self) -> Option<&str> {
+        None
+    }
+}
