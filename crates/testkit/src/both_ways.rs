@@ -2,9 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use envel::{
-    Client, DecryptOptions, EncryptOptions, EncryptionContext, Error, MaterialsManager, MessageHeader,
-};
+use envel::{Client, DecryptOptions, EncryptOptions, Error, MaterialsManager, MessageHeader};
 
 /// Bytes that a stream is given, or gives, at a time: a prime, so that it falls on no boundary of the format.
 const STREAM_STEP: usize = 1021;
@@ -39,7 +37,8 @@ pub fn encrypt_both_ways(
     plaintext: &[u8],
     options: &EncryptOptions,
 ) -> Result<[Vec<u8>; 2], BothWaysError> {
-    let one_shot = pollster::block_on(client.encrypt(manager, plaintext, options)).map(|output| output.message);
+    let one_shot =
+        pollster::block_on(client.encrypt(manager, plaintext, options)).map(|output| output.message);
     let streamed = encrypt_stream(client, manager, plaintext, options);
     agree(one_shot, streamed).map(|(one_shot, streamed)| [one_shot, streamed])
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use envel::context::{MAX_SERIALIZED_LEN, PUBLIC_KEY_NAME};
 use envel::primitives::ecdsa::EcdsaAlgorithm;
 use envel::{
-    AlgorithmSuiteId, Client, CommitmentPolicy, DecryptOptions, DefaultManager, EncryptOptions, EncryptionContext,
-    MaterialsManager,
+    AlgorithmSuiteId, Client, CommitmentPolicy, DecryptOptions, DefaultManager, EncryptOptions,
+    EncryptionContext, MaterialsManager,
 };
 
 use crate::both_ways::{decrypt_both_ways, encrypt_both_ways};
@@ -86,8 +86,7 @@ const PLAINTEXT_LENGTHS: [PlaintextLen; 7] = [
 /// Ten MiB are made with frames of 4096 bytes and more only.
 pub fn recipes(keyrings: &[KeyringDescription], frame_lengths: &[u32]) -> Vec<Recipe> {
     let suites = AlgorithmSuiteId::ALL;
-    let levels =
-        [suites.len(), keyrings.len(), CONTEXTS.len(), frame_lengths.len(), PLAINTEXT_LENGTHS.len()];
+    let levels = [suites.len(), keyrings.len(), CONTEXTS.len(), frame_lengths.len(), PLAINTEXT_LENGTHS.len()];
     let recipe = |row: &[usize]| Recipe {
         suite: suites[row[0]],
         keyring: keyrings[row[1]].clone(),
@@ -108,9 +107,13 @@ impl Recipe {
         match self.context {
             ContextKind::Empty => EncryptionContext::new(),
             ContextKind::Ascii => pairs(&[("tenant", "42"), ("purpose", "backup"), ("empty", "")]),
-            ContextKind::MultiByte => {
-                pairs(&[("\u{10000}", "\u{1f511}"), ("\u{ff61}", ""), ("é", "ü"), ("e\u{301}", "日本語"), ("", "–")])
-            }
+            ContextKind::MultiByte => pairs(&[
+                ("\u{10000}", "\u{1f511}"),
+                ("\u{ff61}", ""),
+                ("é", "ü"),
+                ("e\u{301}", "日本語"),
+                ("", "–"),
+            ]),
             ContextKind::Largest => context_of_len(self.suite, MAX_SERIALIZED_LEN),
         }
     }
@@ -206,11 +209,16 @@ pub fn manager(keyring: &KeyringDescription) -> Arc<dyn MaterialsManager> {
 pub fn cross_to_peer(peer: &Peer, recipe: &Recipe) -> usize {
     let plaintext = recipe.plaintext();
     let manager = manager(&recipe.keyring);
-    let messages =
-        encrypt_both_ways(&client(policy_for(recipe.suite)), &*manager, &plaintext, &recipe.encrypt_options())
-            .unwrap_or_else(|error| unexpected(recipe, &error));
+    let messages = encrypt_both_ways(
+        &client(policy_for(recipe.suite)),
+        &*manager,
+        &plaintext,
+        &recipe.encrypt_options(),
+    )
+    .unwrap_or_else(|error| unexpected(recipe, &error));
     for message in &messages {
-        let opened = peer.decrypt(&recipe.terms(), message).unwrap_or_else(|error| unexpected(recipe, &error));
+        let opened =
+            peer.decrypt(&recipe.terms(), message).unwrap_or_else(|error| unexpected(recipe, &error));
         assert!(opened.bytes == plaintext, "another plaintext: {recipe:?}");
         assert_stored_context(&opened, &recipe.encryption_context());
     }
@@ -223,15 +231,14 @@ pub fn cross_to_peer(peer: &Peer, recipe: &Recipe) -> usize {
 /// If a message does not come out as it went in.
 pub fn cross_from_peer(peer: &Peer, recipe: &Recipe) -> usize {
     let plaintext = recipe.plaintext();
-    let message = peer
-        .encrypt(&recipe.terms(), &plaintext)
-        .unwrap_or_else(|error| unexpected(recipe, &error));
+    let message =
+        peer.encrypt(&recipe.terms(), &plaintext).unwrap_or_else(|error| unexpected(recipe, &error));
     let manager = manager(&recipe.keyring);
     let options = DecryptOptions::new().encryption_context(recipe.encryption_context());
     let opened = decrypt_both_ways(&client(policy_for(recipe.suite)), &*manager, &message.bytes, &options)
         .unwrap_or_else(|error| unexpected(recipe, &error));
     assert!(opened.plaintext == plaintext, "another plaintext: {recipe:?}");
-    assert_eq!(opened.header.algorithm_suite(), recipe.suite);
+    assert_eq!(opened.header.algorithm_suite().id, recipe.suite);
     assert_eq!(opened.header.frame_length(), recipe.frame_length);
     1
 }

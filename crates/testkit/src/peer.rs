@@ -164,10 +164,8 @@ impl Peer {
     /// # Panics
     /// Where `CI` is `true`, nothing is skipped: a missing SDK fails the test. So does an SDK that does not start.
     pub fn start(sdk: Sdk) -> Option<Self> {
-        let peers = env::var_os("ENVEL_PEERS").map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/peers"),
-            PathBuf::from,
-        );
+        let peers = env::var_os("ENVEL_PEERS")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/peers"), PathBuf::from);
         let Some(mut command) = sdk.command(&peers) else {
             let note = format!("skipped: no {} peer in {} (run make test)", sdk.name(), peers.display());
             assert!(env::var("CI").as_deref() != Ok("true"), "{note}");

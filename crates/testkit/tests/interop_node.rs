@@ -1,4 +1,5 @@
 //! Messages cross between envel and the official JavaScript SDK, in both directions.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::LazyLock;
 
@@ -47,7 +48,9 @@ fn a_message_under_several_keys_opens_with_each_of_them() {
 #[test]
 fn every_truncation_is_refused_by_both() {
     let Some(node) = &*NODE else { return };
-    for suite in [AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKey, AlgorithmSuiteId::Aes128GcmHkdfSha256EcdsaP256] {
+    for suite in
+        [AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKey, AlgorithmSuiteId::Aes128GcmHkdfSha256EcdsaP256]
+    {
         let terms = Terms {
             commitment_policy: policy_for(suite),
             algorithm_suite: Some(suite),

@@ -17,10 +17,18 @@ use super::keys::Keys;
 #[serde(try_from = "Value")]
 pub(super) enum KeyDescription {
     Raw(RawDescription),
-    Multi { generator: Option<Box<KeyDescription>>, children: Vec<KeyDescription> },
-    RequiredContext { underlying: Box<KeyDescription>, names: Vec<String> },
+    Multi {
+        generator: Option<Box<KeyDescription>>,
+        children: Vec<KeyDescription>,
+    },
+    RequiredContext {
+        underlying: Box<KeyDescription>,
+        names: Vec<String>,
+    },
     /// A type that needs AWS or that envel does not build.
-    Other { kind: String },
+    Other {
+        kind: String,
+    },
 }
 
 #[derive(Debug, Deserialize)]

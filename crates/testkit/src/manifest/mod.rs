@@ -104,8 +104,7 @@ struct MasterKeysTest {
     ciphertext: String,
     master_keys: KeyDescription,
     cmm: Option<String>,
-    #[serde(default)]
-    encryption_context: BTreeMap<String, String>,
+    encryption_context: Option<BTreeMap<String, String>>,
     decryption_method: Option<String>,
     /// Version 1 has no result, but the plaintext.
     plaintext: Option<String>,
@@ -125,24 +124,24 @@ struct Scenario {
     ciphertext: String,
     #[serde(rename = "decryptKeyDescription")]
     decrypt_key_description: KeyDescription,
-    #[serde(default)]
-    reproduced_encryption_context: BTreeMap<String, String>,
+    reproduced_encryption_context: Option<BTreeMap<String, String>>,
     decryption_method: Option<String>,
     result: TestResult,
 }
 
-/// What must come of a case: the plaintext in a file (version 5 writes the location alone), or an error.
+/// What must come of a case. Version 5 writes the location of the plaintext alone.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum TestResult {
     Location(String),
-    Output { output: Output },
-    Error { error: serde::de::IgnoredAny },
+    Outcome(Outcome),
 }
 
 #[derive(Deserialize)]
-struct Output {
-    plaintext: String,
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Output { plaintext: String },
+    Error {},
 }
 
 impl Manifest {
@@ -165,10 +164,10 @@ impl Manifest {
         let malformed = |error: serde_json::Error| format!("malformed case: {error}");
         let location = |location: &str| resolve(&self.directory, location);
         let expected = |result: TestResult| match result {
-            TestResult::Location(plaintext) | TestResult::Output { output: Output { plaintext } } => {
+            TestResult::Location(plaintext) | TestResult::Outcome(Outcome::Output { plaintext }) => {
                 location(&plaintext).map(Expected::Plaintext)
             }
-            TestResult::Error { .. } => Ok(Expected::Refusal),
+            TestResult::Outcome(Outcome::Error {}) => Ok(Expected::Refusal),
         };
         if self.version == 5 {
             let test: ScenarioTest = serde_json::from_str(text.get()).map_err(malformed)?;
@@ -199,8 +198,8 @@ impl Manifest {
     }
 }
 
-fn context(pairs: BTreeMap<String, String>) -> Result<EncryptionContext, String> {
-    EncryptionContext::try_from_pairs(pairs).map_err(|error| error.to_string())
+fn context(pairs: Option<BTreeMap<String, String>>) -> Result<EncryptionContext, String> {
+    EncryptionContext::try_from_pairs(pairs.unwrap_or_default()).map_err(|error| error.to_string())
 }
 
 fn is_unsigned_only(decryption_method: Option<&str>) -> Result<bool, String> {
@@ -213,14 +212,12 @@ fn is_unsigned_only(decryption_method: Option<&str>) -> Result<bool, String> {
 
 /// Where a `file://` location lies: relative to the manifest's directory, even after a third slash, which some generators write.
 fn resolve(directory: &Path, location: &str) -> Result<PathBuf, String> {
-    let path = location
-        .strip_prefix("file://")
-        .ok_or_else(|| format!("{location:?} is not a file:// location"))?;
+    let path =
+        location.strip_prefix("file://").ok_or_else(|| format!("{location:?} is not a file:// location"))?;
     Ok(directory.join(path.trim_start_matches('/')))
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ManifestError> {
-    let text =
-        fs::read(path).map_err(|source| ManifestError::Unreadable { path: path.into(), source })?;
+    let text = fs::read(path).map_err(|source| ManifestError::Unreadable { path: path.into(), source })?;
     serde_json::from_slice(&text).map_err(|source| ManifestError::Malformed { path: path.into(), source })
 }
