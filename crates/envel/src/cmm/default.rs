@@ -1,0 +1,168 @@
+//! The manager that asks a keyring for each message.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use envel_core::context::PUBLIC_KEY_NAME;
+use envel_core::primitives::ecdsa::{SigningKey, VerificationKey};
+use envel_core::{BoxFuture, ContextError, EncryptionContext};
+
+use super::{DecryptionMaterialsRequest, EncryptionMaterialsRequest, MaterialsManager};
+use crate::error::{Error, InvalidCall, Refusal, UnwrapError};
+use crate::keyring::{Keyring, UnwrapRequest, WrapRequest};
+use crate::materials::{DecryptionMaterials, EncryptionMaterials, OpenedBy};
+use crate::message::MalformedMessage;
+use crate::suite::AlgorithmSuite;
+
+/// A materials manager that asks its keyring anew for each message.
+///
+/// # Cost
+/// Whatever the keyring costs, for each message.
+///
+/// # Specification
+/// `framework/default-cmm.md`.
+#[derive(Clone, Debug)]
+pub struct DefaultManager {
+    keyring: Arc<dyn Keyring>,
+}
+
+impl DefaultManager {
+    /// Uses this keyring.
+    pub fn new(keyring: Arc<dyn Keyring>) -> Self {
+        Self { keyring }
+    }
+
+    async fn encryption(&self, request: EncryptionMaterialsRequest) -> Result<EncryptionMaterials, Error> {
+        let suite = request.algorithm_suite.suite();
+        let policy = request.commitment_policy;
+        if !policy.allows_encrypt(&suite) {
+            return Err(InvalidCall::CommitmentPolicy { policy, suite: suite.id }.into());
+        }
+        let mut context = request.encryption_context;
+        if let Some(name) = context.first_reserved_name() {
+            return Err(ContextError::ReservedName { name: name.to_owned() }.into());
+        }
+        let signing_key = match suite.signature {
+            Some(algorithm) => {
+                let key = SigningKey::generate(algorithm)?;
+                let public_key = STANDARD.encode(key.compressed_public_key()?);
+                context.insert_unchecked_prefix(PUBLIC_KEY_NAME, public_key)?;
+                Some(key)
+            }
+            None => None,
+        };
+        // Refuses a context that is too long before a KMS is asked.
+        context.canonical_bytes()?;
+        let outcome =
+            self.keyring.wrap_data_key(WrapRequest::generate(suite, &context)).await.map_err(Error::Wrap)?;
+        let data_key =
+            outcome.generated.ok_or(Error::InvalidMaterials("the keyring generated no data key"))?;
+        if data_key.len() != suite.data_key_len() {
+            return Err(Error::InvalidMaterials("the keyring's data key has the wrong length"));
+        }
+        if outcome.wrapped.is_empty() {
+            return Err(Error::InvalidMaterials("the keyring wrapped no data key"));
+        }
+        let (encrypted_data_keys, key_material_ids) =
+            outcome.wrapped.into_iter().map(|key| (key.encrypted_data_key, key.key_material_id)).unzip();
+        Ok(EncryptionMaterials {
+            algorithm_suite: suite.id,
+            encryption_context: context,
+            required_names: request.required_names,
+            data_key,
+            encrypted_data_keys,
+            key_material_ids,
+            signing_key,
+        })
+    }
+
+    async fn decryption(&self, request: DecryptionMaterialsRequest) -> Result<DecryptionMaterials, Error> {
+        let suite = request.algorithm_suite.suite();
+        let policy = request.commitment_policy;
+        if !policy.allows_decrypt(&suite) {
+            return Err(Refusal::CommitmentPolicy { policy, suite: suite.id }.into());
+        }
+        let (context, required_names) =
+            joined_context(request.encryption_context, &request.reproduced_context)?;
+        let verification_key = verification_key(&suite, &context)?;
+        let candidates = &request.encrypted_data_keys;
+        let outcome = self.keyring.unwrap_data_key(UnwrapRequest::new(suite, &context, candidates)).await;
+        let Some(unwrapped) = outcome.unwrapped else {
+            let encrypted_data_keys = candidates
+                .iter()
+                .map(|edk| format!("{} {}", edk.key_provider_id, edk.provider_info_for_display()))
+                .collect();
+            return Err(UnwrapError { attempts: outcome.attempts, encrypted_data_keys }.into());
+        };
+        let index = unwrapped.encrypted_data_key_index;
+        let opened = candidates
+            .get(index)
+            .ok_or(Error::InvalidMaterials("the keyring opened an encrypted data key that was not given"))?;
+        if unwrapped.data_key.len() != suite.data_key_len() {
+            return Err(Error::InvalidMaterials("the keyring's data key has the wrong length"));
+        }
+        Ok(DecryptionMaterials {
+            algorithm_suite: suite.id,
+            required_names,
+            data_key: unwrapped.data_key,
+            opened_by: OpenedBy::new(index, opened, unwrapped.key_material_id),
+            verification_key,
+            encryption_context: context,
+        })
+    }
+}
+
+impl MaterialsManager for DefaultManager {
+    fn encryption_materials(
+        &self,
+        request: EncryptionMaterialsRequest,
+    ) -> BoxFuture<'_, Result<EncryptionMaterials, Error>> {
+        Box::pin(self.encryption(request))
+    }
+
+    fn decryption_materials(
+        &self,
+        request: DecryptionMaterialsRequest,
+    ) -> BoxFuture<'_, Result<DecryptionMaterials, Error>> {
+        Box::pin(self.decryption(request))
+    }
+}
+
+/// Joins the stored and the supplied pairs: those in both must be equal, those only supplied are named.
+fn joined_context(
+    mut stored: EncryptionContext,
+    reproduced: &EncryptionContext,
+) -> Result<(EncryptionContext, Vec<String>), Error> {
+    let mut required_names = Vec::new();
+    for (name, value) in reproduced.iter() {
+        match stored.value(name) {
+            Some(stored_value) if stored_value == value => {}
+            Some(_) => return Err(Refusal::ContextMismatch { name: name.to_owned() }.into()),
+            None => {
+                stored.insert_unchecked_prefix(name, value)?;
+                required_names.push(name.to_owned());
+            }
+        }
+    }
+    Ok((stored, required_names))
+}
+
+/// The key that verifies the signature. Its presence must agree with the suite: otherwise a signed message could be passed off as
+/// an unsigned one.
+fn verification_key(
+    suite: &AlgorithmSuite,
+    context: &EncryptionContext,
+) -> Result<Option<VerificationKey>, MalformedMessage> {
+    match (suite.signature, context.value(PUBLIC_KEY_NAME)) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(MalformedMessage::UnexpectedPublicKey),
+        (Some(_), None) => Err(MalformedMessage::MissingPublicKey),
+        (Some(algorithm), Some(text)) => STANDARD
+            .decode(text)
+            .ok()
+            .and_then(|point| VerificationKey::from_compressed(algorithm, &point).ok())
+            .map(Some)
+            .ok_or(MalformedMessage::InvalidPublicKey),
+    }
+}

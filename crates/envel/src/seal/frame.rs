@@ -1,0 +1,134 @@
+//! Seals and opens frames.
+
+use envel_core::CryptoError;
+use envel_core::primitives::aead::{AeadKey, TAG_LEN};
+
+use super::sequence::FrameTicket;
+use crate::error::Error;
+use crate::message::MessageId;
+use crate::message::body_aad::{BodyAad, BodyContent};
+use crate::message::frame::{
+    FINAL_OVERHEAD, FrameHead, SequenceNumber, write_final_head, write_regular_head,
+};
+
+/// Seals the frames of one message. Shared by every thread that does.
+#[derive(Debug)]
+pub(crate) struct FrameSealer {
+    key: AeadKey,
+    message_id: MessageId,
+}
+
+impl FrameSealer {
+    pub(crate) fn new(key: AeadKey, message_id: MessageId) -> Self {
+        Self { key, message_id }
+    }
+
+    /// Seals a regular frame in place: `frame` is a whole frame of which the contents are filled in.
+    pub(crate) fn seal_regular(&self, ticket: FrameTicket, frame: &mut [u8]) -> Result<(), Error> {
+        let number = ticket.redeem();
+        let (head, rest) = frame.split_first_chunk_mut().ok_or(CryptoError::InvalidLength)?;
+        write_regular_head(head, number);
+        self.seal(BodyContent::RegularFrame, number, rest)
+    }
+
+    /// Seals the final frame in place, likewise.
+    pub(crate) fn seal_final(&self, ticket: FrameTicket, frame: &mut [u8]) -> Result<(), Error> {
+        let number = ticket.redeem();
+        let length = frame.len().checked_sub(FINAL_OVERHEAD).and_then(|length| u32::try_from(length).ok());
+        let (head, rest) = frame.split_first_chunk_mut().ok_or(CryptoError::InvalidLength)?;
+        write_final_head(head, number, length.ok_or(CryptoError::InvalidLength)?);
+        self.seal(BodyContent::FinalFrame, number, rest)
+    }
+
+    /// Encrypts the contents at the start of `rest` and writes the tag behind them.
+    fn seal(&self, content: BodyContent, number: SequenceNumber, rest: &mut [u8]) -> Result<(), Error> {
+        let (contents, tag) = rest.split_last_chunk_mut::<TAG_LEN>().ok_or(CryptoError::InvalidLength)?;
+        let aad = BodyAad::new(&self.message_id, content, number, contents.len() as u64);
+        *tag = self.key.seal_in_place(&number.iv(), aad.as_bytes(), contents)?;
+        Ok(())
+    }
+}
+
+/// Opens the frames of one message. Shared by every thread that does.
+#[derive(Debug)]
+pub(crate) struct FrameOpener {
+    key: AeadKey,
+    message_id: MessageId,
+    is_framed: bool,
+}
+
+impl FrameOpener {
+    pub(crate) fn new(key: AeadKey, message_id: MessageId, is_framed: bool) -> Self {
+        Self { key, message_id, is_framed }
+    }
+
+    /// Opens a whole frame, or a whole non-framed body, into `plaintext`, which has the length of its contents.
+    ///
+    /// # What is verified
+    /// The tag: over the contents, the message ID, the frame's number, kind and length. If it does not verify, `plaintext` holds
+    /// zeros.
+    pub(crate) fn open(&self, head: &FrameHead, frame: &[u8], plaintext: &mut [u8]) -> Result<(), Error> {
+        let content = match (self.is_framed, head.is_final) {
+            (false, _) => BodyContent::SingleBlock,
+            (true, false) => BodyContent::RegularFrame,
+            (true, true) => BodyContent::FinalFrame,
+        };
+        let (ciphertext, tag) = head.ciphertext_and_tag(frame).ok_or(CryptoError::InvalidLength)?;
+        let aad = BodyAad::new(&self.message_id, content, head.sequence_number, head.ciphertext_len as u64);
+        self.key.open_into(&head.iv, aad.as_bytes(), ciphertext, tag, plaintext).map_err(
+            |error| match error {
+                CryptoError::Unauthentic => {
+                    Error::FrameUnauthentic { sequence_number: head.sequence_number.as_u32() }
+                }
+                other => other.into(),
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use envel_core::primitives::aead::AeadAlgorithm;
+
+    use super::super::sequence::FrameSequence;
+    use super::*;
+    use crate::message::frame::{FINAL_HEAD_LEN, REGULAR_HEAD_LEN};
+
+    fn key() -> AeadKey {
+        AeadKey::new(AeadAlgorithm::Aes256Gcm, &[1; 32]).unwrap()
+    }
+
+    #[test]
+    fn sealed_frames_open_in_their_place_alone() {
+        let id = MessageId::try_from(&[2; 32][..]).unwrap();
+        let sealer = FrameSealer::new(key(), id);
+        let opener = FrameOpener::new(key(), id, true);
+        let mut sequence = FrameSequence::new();
+        let mut regular = [0x55; REGULAR_HEAD_LEN + 8 + TAG_LEN];
+        sealer.seal_regular(sequence.next_regular().unwrap(), &mut regular).unwrap();
+        let mut last = [0x66; FINAL_HEAD_LEN + 3 + TAG_LEN];
+        sealer.seal_final(sequence.take_final().unwrap(), &mut last).unwrap();
+
+        let first = SequenceNumber::FIRST;
+        let head = FrameHead::parse(&regular, first, 8).unwrap();
+        let mut plaintext = [0; 8];
+        opener.open(&head, &regular, &mut plaintext).unwrap();
+        assert_eq!(plaintext, [0x55; 8]);
+        let head = FrameHead::parse(&last, first.next().unwrap(), 8).unwrap();
+        let mut plaintext = [0; 3];
+        opener.open(&head, &last, &mut plaintext).unwrap();
+        assert_eq!(plaintext, [0x66; 3]);
+
+        let elsewhere = FrameOpener::new(key(), MessageId::try_from(&[3; 32][..]).unwrap(), true);
+        let refused = elsewhere.open(&head, &last, &mut plaintext);
+        assert!(matches!(refused, Err(Error::FrameUnauthentic { sequence_number: 2 })));
+        assert_eq!(plaintext, [0; 3]);
+    }
+
+    #[test]
+    fn a_buffer_without_room_for_head_and_tag_is_refused() {
+        let sealer = FrameSealer::new(key(), MessageId::try_from(&[2; 32][..]).unwrap());
+        let ticket = FrameSequence::new().take_final().unwrap();
+        assert!(sealer.seal_final(ticket, &mut [0; FINAL_HEAD_LEN + TAG_LEN - 1]).is_err());
+    }
+}

@@ -1,0 +1,154 @@
+//! Opens a message: from a parsed header and materials to a verified header and a readable body.
+
+use envel_core::primitives::constant_time_eq;
+
+use super::body::{BodyReader, BodyState};
+use crate::error::{Error, Refusal};
+use crate::materials::{DecryptionMaterials, OpenedBy};
+use crate::message::{ContentType, MalformedMessage, MessageHeader};
+use crate::seal::derive::Derivation;
+use crate::seal::{DerivedKeys, FrameOpener, MessageVerifier, header};
+use crate::suite::CommitmentPolicy;
+
+/// The rules by which a message is opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub(crate) commitment_policy: CommitmentPolicy,
+    pub(crate) max_frame_length: u32,
+    pub(crate) max_non_framed_len: u64,
+    pub(crate) net_v4_retry: bool,
+    pub(crate) unsigned_only: bool,
+}
+
+/// A message of which the header is verified.
+#[derive(Debug)]
+pub(crate) struct OpenedHeader {
+    pub(crate) header: MessageHeader,
+    pub(crate) opened_by: OpenedBy,
+    pub(crate) body: BodyReader,
+}
+
+impl Opening {
+    /// Checks what can be checked before any key is asked for.
+    pub(crate) fn check_header(&self, header: &MessageHeader) -> Result<(), Error> {
+        let suite = header.algorithm_suite();
+        let policy = self.commitment_policy;
+        if !policy.allows_decrypt(&suite) {
+            return Err(Refusal::CommitmentPolicy { policy, suite: suite.id }.into());
+        }
+        if self.unsigned_only && suite.is_signed() {
+            return Err(Refusal::Signed.into());
+        }
+        let (frame_length, max) = (header.frame_length(), self.max_frame_length);
+        if frame_length > max {
+            return Err(Refusal::FrameLength { frame_length, max }.into());
+        }
+        Ok(())
+    }
+
+    /// Verifies the header with the data key. The data key is wiped when this returns.
+    ///
+    /// # What is verified
+    /// The commitment to the data key, before the derived key is used for anything; then the header's tag over its bytes as they
+    /// came and the pairs that the caller supplied.
+    pub(crate) fn open(
+        &self,
+        header: MessageHeader,
+        materials: DecryptionMaterials,
+    ) -> Result<OpenedHeader, Error> {
+        let suite = header.algorithm_suite();
+        if materials.algorithm_suite != suite.id {
+            return Err(Error::InvalidMaterials("the materials are for another algorithm suite"));
+        }
+        self.check_header(&header)?;
+        if suite.is_signed() != materials.verification_key.is_some() {
+            return Err(Error::InvalidMaterials(
+                "the verification key does not agree with the algorithm suite",
+            ));
+        }
+        let (_, required_only) = materials.encryption_context.partition(&materials.required_names);
+        let derive =
+            |derivation| DerivedKeys::derive(&suite, &materials.data_key, header.message_id(), derivation);
+        let mut derived = derive(Derivation::Specified)?;
+        // Only the comparison itself may look at the commit key before it is known to be right.
+        let is_committed = match (&derived.commit_key, header.commit_key()) {
+            (Some(derived), Some(stored)) => constant_time_eq(derived, stored),
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_committed {
+            return Err(Error::HeaderUnauthentic);
+        }
+        let verified = header::verify(&derived.message_key, &header, &required_only);
+        if let Err(refused) = verified {
+            if !self.net_v4_retry {
+                return Err(refused);
+            }
+            derived = derive(Derivation::NetV4)?;
+            header::verify_as_net_v4(&derived.message_key, &header, &required_only)?;
+        }
+        let is_framed = header.content_type() == ContentType::Framed;
+        let opener = FrameOpener::new(derived.message_key, *header.message_id(), is_framed);
+        let verifier = materials.verification_key.map(|key| {
+            let mut verifier = MessageVerifier::new(key);
+            verifier.update(header.as_bytes());
+            verifier
+        });
+        let frame_length = header.frame_length();
+        let body = BodyReader::new(opener, verifier, is_framed, frame_length, self.max_non_framed_len);
+        Ok(OpenedHeader { header, opened_by: materials.opened_by, body })
+    }
+}
+
+/// The opening of a whole message in memory, in steps, so that an asynchronous caller can yield between them.
+pub(crate) struct SliceOpening {
+    body: BodyReader,
+    message_at: usize,
+    out_at: usize,
+}
+
+impl SliceOpening {
+    /// Sizes `out`: the plaintext is never longer than the body.
+    pub(crate) fn start(body: BodyReader, header_len: usize, message: &[u8], out: &mut Vec<u8>) -> Self {
+        let bound = message.len() - header_len.min(message.len());
+        if out.len() < bound {
+            // Zeroed pages from the system cost nothing until they are written.
+            *out = vec![0; bound];
+        }
+        Self { body, message_at: header_len, out_at: 0 }
+    }
+
+    /// Opens about `budget` more bytes; whether there is more to do.
+    pub(crate) fn advance(&mut self, message: &[u8], out: &mut [u8], budget: usize) -> Result<bool, Error> {
+        let stop = self.message_at.saturating_add(budget);
+        loop {
+            let input = &message[self.message_at..];
+            let part = self.body.part();
+            match self.body.state() {
+                BodyState::Frame(number) => {
+                    let head =
+                        self.body.next_frame(number, input).map_err(|error| error.at_end_of_input(part))?;
+                    let end = self.out_at + head.ciphertext_len;
+                    self.body.open_frame(&head, input, &mut out[self.out_at..end])?;
+                    self.out_at = end;
+                    self.message_at += head.total_len();
+                }
+                BodyState::Footer => {
+                    let footer_len =
+                        self.body.read_footer(input).map_err(|error| error.at_end_of_input(part))?;
+                    self.message_at += footer_len;
+                }
+                BodyState::End if input.is_empty() => return Ok(false),
+                BodyState::End => return Err(MalformedMessage::TrailingBytes.into()),
+            }
+            if self.message_at >= stop {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Bytes of plaintext opened so far.
+    pub(crate) fn plaintext_len(&self) -> usize {
+        self.out_at
+    }
+}

@@ -1,0 +1,219 @@
+//! Streams over `std::io`.
+
+use std::io::{self, Read, Write};
+
+use super::decryptor::{Decryptor, InputBuffer, Step};
+use super::encryption::{EncryptSummary, Encryption};
+use super::encryptor::Encryptor;
+use super::{DecryptSummary, OpenedHeader, ReleasePolicy};
+use crate::error::Error;
+use crate::materials::OpenedBy;
+use crate::message::header::HeaderParser;
+use crate::message::{HeaderLimits, MessageHeader, ParseError};
+
+/// Encrypts what is written to it.
+///
+/// [`EncryptWriter::finish`] writes the end of the message: without it the message is cut, and every reader says so. After an
+/// error nothing more can be written.
+#[derive(Debug)]
+pub struct EncryptWriter<W: Write> {
+    sink: W,
+    encryptor: Encryptor,
+    is_header_written: bool,
+    is_failed: bool,
+}
+
+impl<W: Write> EncryptWriter<W> {
+    pub(super) fn new(encryption: Encryption, sink: W) -> Self {
+        Self { sink, encryptor: Encryptor::new(encryption), is_header_written: false, is_failed: false }
+    }
+
+    /// The header as it is written.
+    pub fn header(&self) -> &MessageHeader {
+        self.encryptor.header()
+    }
+
+    /// Writes the final frame and the footer, and gives the sink back. The sink is not flushed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if writing fails: what was written is not a whole message then.
+    pub fn finish(mut self) -> Result<(W, EncryptSummary), Error> {
+        self.write_header()?;
+        let (end, summary) = self.encryptor.finish()?;
+        self.sink.write_all(end)?;
+        Ok((self.sink, summary))
+    }
+
+    fn write_header(&mut self) -> io::Result<()> {
+        if self.is_failed {
+            return Err(io::Error::other("writing this message failed before"));
+        }
+        if !self.is_header_written {
+            self.sink.write_all(self.encryptor.header().as_bytes())?;
+            self.is_header_written = true;
+        }
+        Ok(())
+    }
+
+    fn write_some(&mut self, plaintext: &[u8]) -> Result<usize, Error> {
+        self.write_header()?;
+        if plaintext.is_empty() {
+            return Ok(0);
+        }
+        if self.encryptor.is_full() {
+            self.sink.write_all(self.encryptor.seal_full()?)?;
+        }
+        self.encryptor.push(plaintext)
+    }
+}
+
+impl<W: Write> Write for EncryptWriter<W> {
+    fn write(&mut self, plaintext: &[u8]) -> io::Result<usize> {
+        // A frame that was sealed and not written whole cannot be sealed again: its number is used up.
+        self.write_some(plaintext).map_err(|error| {
+            self.is_failed = true;
+            error.into_io()
+        })
+    }
+
+    /// Flushes the sink. A frame that is not full stays here.
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+/// A message of which the header was read and nothing was verified.
+///
+/// Made by [`crate::Client::read_header`]; [`crate::Client::open`] verifies it.
+#[derive(Debug)]
+pub struct PendingMessage<R> {
+    pub(crate) header: MessageHeader,
+    pub(crate) source: R,
+    pub(crate) input: InputBuffer,
+}
+
+impl<R: Read> PendingMessage<R> {
+    /// Reads until the header is complete.
+    pub(crate) fn read(mut source: R, limits: HeaderLimits) -> Result<Self, Error> {
+        let mut input = InputBuffer::default();
+        let mut parser = HeaderParser::new(limits);
+        loop {
+            match parser.advance(input.available()) {
+                Ok(header) => {
+                    input.consume(header.header_len());
+                    input.want(0);
+                    return Ok(Self { header, source, input });
+                }
+                Err(ParseError::Incomplete { needed }) if !input.is_closed() => {
+                    input.want(needed);
+                    fill(&mut input, &mut source, 0)?;
+                }
+                Err(error) => return Err(Error::at_end_of_input(error, "the header")),
+            }
+        }
+    }
+}
+
+impl<R> PendingMessage<R> {
+    /// The header as it stands in the message. Nothing of it is verified.
+    pub fn header(&self) -> &MessageHeader {
+        &self.header
+    }
+}
+
+/// Reads until what is wanted is there, or the source ends.
+fn fill<R: Read>(input: &mut InputBuffer, source: &mut R, preferred: usize) -> io::Result<()> {
+    while !input.is_satisfied() {
+        match source.read(input.space(preferred)) {
+            Ok(count) => input.advance(count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Decrypts what is read from it.
+///
+/// # What is verified
+/// The header, before this exists. Each frame, before its bytes are returned. The signature of a signed message, and that the message
+/// is whole and nothing follows, before the final frame's bytes are returned: only when `read` returns 0 is everything read
+/// before known to be the whole message.
+///
+/// # What is not verified
+/// Until then, that the message is whole, and who signed it. See [`ReleasePolicy`].
+///
+/// # Errors
+/// `read` returns `std::io` errors; [`Error::from_io`] gets the reason back. After an error nothing more is released.
+#[derive(Debug)]
+pub struct DecryptReader<R> {
+    header: MessageHeader,
+    opened_by: OpenedBy,
+    source: R,
+    input: InputBuffer,
+    decryptor: Decryptor,
+}
+
+impl<R> DecryptReader<R> {
+    pub(crate) fn new(opened: OpenedHeader, release: ReleasePolicy, source: R, input: InputBuffer) -> Self {
+        let decryptor = Decryptor::new(opened.body, release);
+        Self { header: opened.header, opened_by: opened.opened_by, source, input, decryptor }
+    }
+
+    /// The verified header.
+    pub fn header(&self) -> &MessageHeader {
+        &self.header
+    }
+
+    /// Which encrypted data key was opened, and by what.
+    pub fn opened_by(&self) -> &OpenedBy {
+        &self.opened_by
+    }
+
+    /// What was read and released, once the message was verified to its end.
+    pub fn summary(&self) -> Option<DecryptSummary> {
+        self.decryptor.is_finished().then(|| self.decryptor.summary(&self.input))
+    }
+}
+
+impl<R: Read> DecryptReader<R> {
+    /// Writes the plaintext to `writer` as it is released, to the end.
+    ///
+    /// # Errors
+    /// As for reading; [`Error::Io`] if reading or writing fails. What was written is not the whole plaintext then.
+    ///
+    /// # Cost
+    /// Memory of about 2 MiB, or two frames if they are longer.
+    pub fn copy_to(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<DecryptSummary, Error> {
+        let mut plaintext = envel_core::SecretBytes::zeroed(self.decryptor.preferred_output_len());
+        loop {
+            let count = self.read_some(plaintext.expose_secret_mut())?;
+            if count == 0 {
+                return Ok(self.decryptor.summary(&self.input));
+            }
+            writer.write_all(&plaintext.expose_secret()[..count])?;
+        }
+    }
+
+    fn read_some(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match self.decryptor.step(&mut self.input, out)? {
+                Step::Released(count) => return Ok(count),
+                Step::End => return Ok(0),
+                Step::NeedInput => {
+                    let preferred = self.decryptor.preferred_input_len();
+                    fill(&mut self.input, &mut self.source, preferred)?;
+                }
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for DecryptReader<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.read_some(out).map_err(Error::into_io)
+    }
+}
