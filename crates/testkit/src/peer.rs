@@ -157,7 +157,7 @@ struct Channel {
 pub struct Peer(Mutex<Channel>);
 
 impl Peer {
-    /// Starts the peer, from `$ENVEL_PEERS` (default: `target/peers` of the workspace).
+    /// Starts the peer, from the absolute path `$ENVEL_PEERS` (default: `target/peers` of the workspace).
     ///
     /// Without its SDK there is none: standard error says so and the test can be skipped.
     ///

@@ -174,6 +174,9 @@ fn keys(version: u32) -> Value {
         });
         if version > 1 {
             entry["key-id"] = json!(name);
+        } else {
+            entry["material"] = json!([entry["material"]]);
+            entry["line-separator"] = json!("");
         }
         keys.insert(name, entry);
     }

@@ -195,7 +195,8 @@ fn every_truncation_is_refused_by_both() {
             for length in 0..message.len() {
                 let truncated = &message[..length];
                 assert_refused(python.decrypt(&terms, truncated));
-                refusal(decrypt_both_ways(&client, &*manager, truncated, &DecryptOptions::new()));
+                let error = refusal(decrypt_both_ways(&client, &*manager, truncated, &DecryptOptions::new()));
+                assert_eq!(error.kind(), ErrorKind::Malformed, "{length}: {error}");
             }
         }
     }
@@ -211,7 +212,15 @@ fn every_altered_byte_is_refused_by_both() {
                 let mut altered = message.clone();
                 altered[position] ^= 1 << (position % 8);
                 assert_refused(python.decrypt(&terms, &altered));
-                refusal(decrypt_both_ways(&client, &*manager, &altered, &DecryptOptions::new()));
+                let error = refusal(decrypt_both_ways(&client, &*manager, &altered, &DecryptOptions::new()));
+                let blames_the_message = matches!(
+                    error.kind(),
+                    ErrorKind::Malformed
+                        | ErrorKind::Unauthentic
+                        | ErrorKind::PolicyRefused
+                        | ErrorKind::KeyUnavailable
+                );
+                assert!(blames_the_message, "{position}: {error}");
             }
         }
     }

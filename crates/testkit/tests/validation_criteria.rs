@@ -167,7 +167,7 @@ fn the_plaintext_key_is_in_no_output_and_in_no_file() {
     }
 }
 
-/// Scans the memory of the process. That the whole encryption leaves nothing behind either is tested in a process of its own.
+/// The scan finds whatever the encryption under this key, its unwrapping by the KMS and this test left in memory.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_plaintext_key_is_wiped_after_its_use() {
