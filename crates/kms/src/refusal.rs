@@ -13,7 +13,7 @@ pub(crate) enum Refusal {
     #[error("{0}")]
     NotFound(String),
     #[error("User: {caller} is not authorized to perform: kms:{operation} on resource: {resource}")]
-    NotAuthorized { caller: String, operation: &'static str, resource: KmsKeyArn },
+    NotAuthorized { caller: String, operation: &'static str, resource: Box<KmsKeyArn> },
     #[error(
         "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not \
          allowed to access."

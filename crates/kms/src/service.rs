@@ -61,6 +61,7 @@ impl Service {
     }
 
     /// Answers one call that was made at `asked`, in the clock's elapsed time.
+    #[expect(clippy::result_large_err, reason = "it is the error of the interface that this answers")]
     pub(crate) fn answer<C: Call>(
         &mut self,
         region: &str,
@@ -109,7 +110,7 @@ fn admit(caller: &Caller, operation: Operation, keys: &[Key]) -> Result<(), Refu
         Some(key) => Err(Refusal::NotAuthorized {
             caller: format!("arn:{}:iam::{}:root", key.scope.partition(), caller.account),
             operation: operation.as_str(),
-            resource: key.arn(),
+            resource: Box::new(key.arn()),
         }),
     }
 }

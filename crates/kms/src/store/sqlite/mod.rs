@@ -13,6 +13,8 @@ mod directory;
 mod passphrase;
 mod root_key;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::path::Path;
