@@ -1,5 +1,12 @@
 //! Keys and aliases as their owners see them: on both kinds of store.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::result_large_err,
+    reason = "a test that cannot go on has failed"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -87,7 +87,7 @@ pub enum StoreError {
         supported: u32,
     },
     /// The file is no key store.
-    #[error("{} is not a key store: name the right directory", path.display())]
+    #[error("{} is not a key store: name the right directory, or restore a backup if the file is damaged", path.display())]
     NotAStore {
         /// The file.
         path: PathBuf,

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params,
+};
 
 use super::passphrase::PassphraseParameters;
 use super::root_key::{RootKey, StoreId};
@@ -76,6 +78,13 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Any look at the file says whether it is a database.
+    connection.pragma_query_value(None, "schema_version", |_| Ok(())).map_err(|error| {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => StoreError::NotAStore { path: path.to_owned() },
+            _ => error.into(),
+        }
+    })?;
     // A key that was answered must survive a power cut: losing it loses its users' data.
     connection.pragma_update(None, "synchronous", "FULL")?;
     // On Apple systems a plain fsync leaves data in the drive's cache.
@@ -101,16 +110,10 @@ pub(super) fn set_journal_mode(connection: &Connection, wanted: &str) -> Result<
 
 /// Refuses a file that is no store, or a newer one's; returns its version.
 pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
-    let not_a_store = || StoreError::NotAStore { path: path.to_owned() };
-    let application_id: i32 = connection
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(|error| match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase) => not_a_store(),
-            _ => error.into(),
-        })?;
+    let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if application_id != APPLICATION_ID || found == 0 {
-        return Err(not_a_store());
+        return Err(StoreError::NotAStore { path: path.to_owned() });
     }
     if found > VERSION {
         return Err(StoreError::SchemaNewer { path: path.to_owned(), found, supported: VERSION });
