@@ -69,6 +69,3 @@ pub trait MaterialsManager: Send + Sync + fmt::Debug {
         request: DecryptionMaterialsRequest,
     ) -> BoxFuture<'_, Result<DecryptionMaterials, Error>>;
 }
-
-#[cfg(test)]
-mod tests;

@@ -217,6 +217,3 @@ fn check_namespace(namespace: &str) -> Result<(), KeyringError> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! Wraps data keys with an AES key that the caller holds.
 
-use envel_core::primitives::aead::{AeadAlgorithm, AeadKey, IV_LEN, TAG_LEN};
+use envel_core::primitives::aead::{AeadAlgorithm, AeadKey, IV_LEN};
 use envel_core::primitives::rand;
 use envel_core::{BoxFuture, EncryptedDataKey, EncryptionContext, SecretBytes};
 
@@ -10,8 +10,9 @@ use super::{
 };
 use crate::error::KeyringError;
 
-/// What stands between the key name and the IV in the provider information: tag length in bits, IV length in bytes.
-const TAG_AND_IV_LENGTHS: [u8; 8] = [0, 0, 0, 8 * TAG_LEN as u8, 0, 0, 0, IV_LEN as u8];
+/// What stands between the key name and the IV in the provider information: tag length in bits, IV
+/// length in bytes.
+const TAG_AND_IV_LENGTHS: [u8; 8] = [0, 0, 0, 128, 0, 0, 0, 12];
 
 /// A keyring that wraps with AES-GCM under a 128-, 192- or 256-bit key of the caller's.
 ///

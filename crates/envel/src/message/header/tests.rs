@@ -67,7 +67,7 @@ fn a_header_that_arrives_byte_by_byte_is_parsed_once() {
         for end in 0..header.header_len() {
             match parser.advance(&header.as_bytes()[..end]) {
                 Err(ParseError::Incomplete { needed }) => {
-                    assert!(needed > end && needed <= header.header_len())
+                    assert!(needed > end && needed <= header.header_len());
                 }
                 other => panic!("{other:?} after {end} bytes"),
             }

@@ -1,0 +1,201 @@
+//! Throughput of one thread beside its limit, AES-256-GCM of the cryptographic library itself, in one interleaved run.
+//!
+//! Prints a table: medians in MB/s (10^6 bytes), and ratios to the limit measured in the same round.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss)]
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+use envel::primitives::aead::{AeadAlgorithm, AeadKey};
+use envel::{
+    AlgorithmSuiteId, Client, Clock, DecryptOptions, DefaultManager, EncryptOptions, RawAesKeyring,
+    SecretBytes, SystemClock,
+};
+use pollster::block_on;
+
+const ROUNDS: usize = 15;
+
+/// Bytes that one measurement works on, at least.
+const BYTES_PER_MEASUREMENT: usize = 64 << 20;
+
+const LIMIT_PIECE: usize = 64 << 10;
+
+struct Case {
+    name: &'static str,
+    message_len: usize,
+    run: Box<dyn FnMut()>,
+}
+
+fn manager() -> DefaultManager {
+    DefaultManager::new(Arc::new(RawAesKeyring::new("bench", "key", &SecretBytes::zeroed(32)).unwrap()))
+}
+
+fn limit_case(name: &'static str, is_open: bool) -> Case {
+    let key = AeadKey::new(AeadAlgorithm::Aes256Gcm, &[7; 32]).unwrap();
+    let mut buffer = vec![1; LIMIT_PIECE];
+    let mut plaintext = vec![0; LIMIT_PIECE];
+    let tag = key.seal_in_place(&[0; 12], b"aad", &mut buffer).unwrap();
+    let run = Box::new(move || {
+        if is_open {
+            key.open_into(&[0; 12], b"aad", &buffer, &tag, &mut plaintext).unwrap();
+        } else {
+            black_box(key.seal_in_place(&[0; 12], b"aad", &mut buffer).unwrap());
+        }
+    });
+    Case { name, message_len: LIMIT_PIECE, run }
+}
+
+fn options(suite: AlgorithmSuiteId, frame_length: u32) -> EncryptOptions {
+    EncryptOptions::new().algorithm_suite(suite).frame_length(frame_length)
+}
+
+/// A reader that costs nothing: what it "reads" is there already.
+struct Endless(usize);
+
+impl Read for Endless {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let count = out.len().min(self.0);
+        self.0 -= count;
+        Ok(count)
+    }
+
+    fn read_vectored(&mut self, outs: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<usize> {
+        let room: usize = outs.iter().map(|out| out.len()).sum();
+        let count = room.min(self.0);
+        self.0 -= count;
+        Ok(count)
+    }
+}
+
+/// A sink that only counts.
+struct Sink(u64);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += black_box(bytes).len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn seal_case(name: &'static str, suite: AlgorithmSuiteId, message_len: usize, frame_length: u32) -> Case {
+    let (client, manager) = (Client::default(), manager());
+    let options = options(suite, frame_length);
+    let plaintext = vec![3; message_len];
+    let mut message = Vec::new();
+    let run = Box::new(move || {
+        let encryption = block_on(client.start_encryption(&manager, &options)).unwrap();
+        encryption.seal_into(&plaintext, &mut message).unwrap();
+        black_box(&message);
+    });
+    Case { name, message_len, run }
+}
+
+fn fresh_case(name: &'static str, suite: AlgorithmSuiteId, message_len: usize, frame_length: u32) -> Case {
+    let (client, manager) = (Client::default(), manager());
+    let options = options(suite, frame_length);
+    let plaintext = vec![3; message_len];
+    let run = Box::new(move || {
+        black_box(block_on(client.encrypt(&manager, &plaintext, &options)).unwrap());
+    });
+    Case { name, message_len, run }
+}
+
+fn copy_case(name: &'static str, suite: AlgorithmSuiteId, message_len: usize, frame_length: u32) -> Case {
+    let (client, manager) = (Client::default(), manager());
+    let options = options(suite, frame_length);
+    let run = Box::new(move || {
+        let encryption = block_on(client.start_encryption(&manager, &options)).unwrap();
+        encryption.copy(&mut Endless(message_len), &mut Sink(0)).unwrap();
+    });
+    Case { name, message_len, run }
+}
+
+fn open_case(name: &'static str, suite: AlgorithmSuiteId, message_len: usize, frame_length: u32) -> Case {
+    let (client, manager) = (Client::default(), manager());
+    let options = options(suite, frame_length);
+    let message = block_on(client.encrypt(&manager, &vec![3; message_len], &options)).unwrap().message;
+    let mut plaintext = Vec::new();
+    let run = Box::new(move || {
+        let options = DecryptOptions::new();
+        block_on(client.decrypt_into(&manager, &message, &mut plaintext, &options)).unwrap();
+        // The vector keeps its length, so that the next round need not clear memory.
+        plaintext.resize(message.len(), 0);
+        black_box(&plaintext);
+    });
+    Case { name, message_len, run }
+}
+
+fn stream_open_case(
+    name: &'static str,
+    suite: AlgorithmSuiteId,
+    message_len: usize,
+    frame_length: u32,
+) -> Case {
+    let (client, manager) = (Client::default(), manager());
+    let options = options(suite, frame_length);
+    let message = block_on(client.encrypt(&manager, &vec![3; message_len], &options)).unwrap().message;
+    let run = Box::new(move || {
+        let pending = client.read_header(&message[..]).unwrap();
+        let mut reader = block_on(client.open(&manager, pending, &DecryptOptions::new())).unwrap();
+        reader.copy_to(&mut Sink(0)).unwrap();
+    });
+    Case { name, message_len, run }
+}
+
+fn main() {
+    use AlgorithmSuiteId::{
+        Aes256GcmHkdfSha512CommitKey as V2, Aes256GcmHkdfSha512CommitKeyEcdsaP384 as SIGNED,
+    };
+    const MIB: usize = 1 << 20;
+    let mut cases = vec![
+        limit_case("limit: AES-256-GCM seal in place, 64 KiB", false),
+        limit_case("limit: AES-256-GCM open, 64 KiB", true),
+        seal_case("seal from a slice, 1 MiB, 64 KiB frames", V2, MIB, 64 << 10),
+        seal_case("seal from a slice, 1 MiB, 4 KiB frames", V2, MIB, 4096),
+        seal_case("seal from a slice, 1 MiB, 1 MiB frames", V2, MIB, 1 << 20),
+        seal_case("seal from a slice, 100 MiB, 64 KiB frames", V2, 100 * MIB, 64 << 10),
+        copy_case("seal fed by a reader, 64 MiB, 64 KiB frames", V2, 64 * MIB, 64 << 10),
+        copy_case("seal fed by a reader, 64 MiB, 4 KiB frames", V2, 64 * MIB, 4096),
+        fresh_case("encrypt into a fresh vector, 100 MiB, 64 KiB frames", V2, 100 * MIB, 64 << 10),
+        open_case("open from a slice, 1 MiB, 64 KiB frames", V2, MIB, 64 << 10),
+        open_case("open from a slice, 1 MiB, 4 KiB frames", V2, MIB, 4096),
+        open_case("open from a slice, 100 MiB, 64 KiB frames", V2, 100 * MIB, 64 << 10),
+        stream_open_case("open as a stream, 64 MiB, 64 KiB frames", V2, 64 * MIB, 64 << 10),
+        seal_case("seal from a slice, signed, 1 MiB, 64 KiB frames", SIGNED, MIB, 64 << 10),
+        open_case("open from a slice, signed, 1 MiB, 64 KiB frames", SIGNED, MIB, 64 << 10),
+        seal_case("seal from a slice, 1 KiB", V2, 1024, 64 << 10),
+        open_case("open from a slice, 1 KiB", V2, 1024, 64 << 10),
+    ];
+    let mut speeds = vec![Vec::new(); cases.len()];
+    for round in 0..=ROUNDS {
+        for (case, speeds) in cases.iter_mut().zip(&mut speeds) {
+            let repeats = (BYTES_PER_MEASUREMENT / case.message_len).clamp(1, 20_000);
+            let start = SystemClock.elapsed();
+            (0..repeats).for_each(|_| (case.run)());
+            let seconds = (SystemClock.elapsed() - start).as_secs_f64();
+            if round > 0 {
+                speeds.push((case.message_len * repeats) as f64 / seconds / 1e6);
+            }
+        }
+    }
+    let ratio = |index: usize, limit: usize| {
+        let ratios = speeds[index].iter().zip(&speeds[limit]).map(|(speed, limit)| speed / limit).collect();
+        median(ratios)
+    };
+    println!("| work, one thread, medians of {ROUNDS} interleaved rounds | MB/s | of the limit |");
+    println!("|---|---:|---:|");
+    for (index, case) in cases.iter().enumerate() {
+        let limit = usize::from(case.name.contains("open"));
+        println!("| {} | {:.0} | {:.2} |", case.name, median(speeds[index].clone()), ratio(index, limit));
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
