@@ -21,7 +21,7 @@ use crate::worker::Worker;
 /// The embedded KMS in one Region: the data plane ([`KmsClient`]) and the control plane ([`KmsControl`]).
 ///
 /// Any executor can await its answers. A call is handed to the worker thread at the first poll; if its future is dropped after
-/// that, the call may still be carried out.
+/// that, the call may still be carried out. A request's deadline is compared when the worker takes the call up; nothing is retried.
 ///
 /// # Cost
 /// One read transaction for a data-plane call, and for others a write transaction that is synced to disk. Calls are answered one

@@ -8,7 +8,8 @@
 //! its owner (or knows the passphrase), or the memory of a process that has it open, has the keys. There is one caller, the root
 //! of the account, who may do everything. Losing the directory loses every key and whatever was encrypted under it: make backups.
 //!
-//! ```
+#![cfg_attr(feature = "sqlite", doc = "```")]
+#![cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
 //! use envel_core::kms::{CreateKeyRequest, DecryptRequest, GenerateDataKeyRequest};
 //! use envel_core::{EncryptionContext, KmsClient, KmsControl, KmsErrorKind};
 //! use envel_kms::{DEFAULT_REGION, EmbeddedKms, OpenOptions};

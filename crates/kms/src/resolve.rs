@@ -3,9 +3,10 @@
 //! A key is a key ARN, a key ID, an alias ARN or an alias name. Nothing of another Region or account is ever found, and neither is
 //! a key whose deletion date has come.
 
-use envel_core::KmsKeyIdentifier;
+use envel_core::arn::KmsResourceType;
+use envel_core::{KmsKeyArn, KmsKeyIdentifier};
 
-use crate::key::{AliasName, Key, KeyId};
+use crate::key::{AliasName, Key, KeyId, Scope};
 use crate::operation::Room;
 use crate::refusal::Refusal;
 
@@ -53,12 +54,15 @@ impl Room<'_> {
         target.ok_or_else(|| alias_not_found(&self.scope, name))
     }
 
-    fn check_arn(&self, arn: &envel_core::KmsKeyArn) -> Result<(), Refusal> {
+    fn check_arn(&self, arn: &KmsKeyArn) -> Result<(), Refusal> {
         if arn.region() != self.scope.region || arn.partition() != self.scope.partition() {
             return Err(Refusal::NotFound(format!("Invalid arn {}", arn.region())));
         }
         if arn.account() != self.scope.account {
-            let resource = if arn.as_str().contains(":key/") { "Key" } else { "Alias" };
+            let resource = match arn.resource_type() {
+                KmsResourceType::Key => "Key",
+                KmsResourceType::Alias => "Alias",
+            };
             return Err(Refusal::NotFound(format!("{resource} '{arn}' does not exist")));
         }
         Ok(())
@@ -66,7 +70,7 @@ impl Room<'_> {
 }
 
 /// The refusal of an alias that is not there.
-pub(crate) fn alias_not_found(scope: &crate::key::Scope, name: &AliasName) -> Refusal {
+pub(crate) fn alias_not_found(scope: &Scope, name: &AliasName) -> Refusal {
     // The name may be of any form, so this is text rather than an ARN.
     let (partition, region, account) = (scope.partition(), &scope.region, &scope.account);
     Refusal::NotFound(format!("Alias arn:{partition}:kms:{region}:{account}:{name} is not found."))

@@ -34,7 +34,7 @@ impl AliasName {
         Ok(Self(text.to_owned()))
     }
 
-    /// Takes a name that a store or an ARN holds: one that breaks the rules simply is not there.
+    /// Takes a name to look up: one that breaks the rules simply is not there.
     pub(crate) fn unchecked(text: String) -> Self {
         Self(text)
     }

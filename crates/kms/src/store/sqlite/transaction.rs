@@ -236,9 +236,10 @@ fn key_of(row: &Row<'_>) -> Result<Key, StoreError> {
 }
 
 fn alias_of(row: &Row<'_>) -> Result<Alias, StoreError> {
+    let name = AliasName::parse(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?);
     Ok(Alias {
         scope: Scope { account: row.get(0)?, region: row.get(1)? },
-        name: AliasName::unchecked(row.get(2)?),
+        name: name.map_err(|_| StoreError::Damaged { what: "an alias breaks the rules for names" })?,
         target: KeyId::from_bytes(row.get(3)?),
         creation_date: time(row.get(4)?)?,
         last_updated_date: time(row.get(5)?)?,
