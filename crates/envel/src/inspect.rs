@@ -1,11 +1,10 @@
 //! Describes a message without keys. Nothing it says is verified.
 
-use std::io::Read;
+use std::io::{self, BufRead, BufReader, Read};
 
 use crate::error::Error;
-use crate::message::frame::FrameHead;
-use crate::message::layout::BodyLayout;
-use crate::message::{ContentType, HeaderLimits, MessageHeader};
+use crate::message::frame::{FrameHead, SequenceNumber};
+use crate::message::{ContentType, HeaderLimits, MalformedMessage, MessageHeader, ParseError, footer};
 use crate::stream::PendingMessage;
 
 /// What a message says about itself. Nobody vouches for any of it.
@@ -14,11 +13,11 @@ use crate::stream::PendingMessage;
 pub struct MessageDescription {
     /// The header.
     pub header: MessageHeader,
-    /// How the body divides, if the message's length allows one division alone.
+    /// How the body divides; `None` if it is cut, not well formed, or followed by something.
     pub body: Option<BodyDescription>,
 }
 
-/// How a body divides into frames, by its length.
+/// How a body divides into frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BodyDescription {
@@ -50,63 +49,90 @@ pub fn describe_header(source: impl Read, limits: HeaderLimits) -> Result<Messag
 /// Reads a whole message and describes its header and layout.
 ///
 /// # What is not verified
-/// Anything, except that the pieces have lengths that fit together.
+/// Anything, except that the pieces have lengths and numbers that fit together.
 ///
 /// # Errors
-/// As for [`describe_header`]; [`Error::Malformed`] and [`Error::Truncated`] where the body does not fit its header.
+/// As for [`describe_header`]; [`Error::Io`] if reading fails. A body that is cut or not well formed is no error: the header is
+/// described all the same.
 ///
 /// # Cost
 /// Reads the message to its end; holds little of it.
 pub fn describe(source: impl Read, limits: HeaderLimits) -> Result<MessageDescription, Error> {
-    let mut pending = PendingMessage::read(source, limits)?;
-    let mut rest = pending.input.available().len() as u64;
-    let mut start = pending.input.available().to_vec();
-    start.truncate(64);
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match pending.source.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                let missing = 64usize.saturating_sub(start.len()).min(count);
-                start.extend_from_slice(&buffer[..missing]);
-                rest += count as u64;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let header = pending.header;
-    let body = describe_body(&header, &start, rest)?;
+    let PendingMessage { header, source, input } = PendingMessage::read(source, limits)?;
+    let rest = BufReader::with_capacity(READ_LEN, input.available().chain(source));
+    let body = match (Walk { source: rest, position: 0 }).body(&header) {
+        Ok(body) => Some(body),
+        Err(Error::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error.into()),
+        Err(_) => None,
+    };
     Ok(MessageDescription { header, body })
 }
 
-/// Divides what follows the header. A signature may have several lengths; the usual ones are tried first.
-fn describe_body(header: &MessageHeader, start: &[u8], rest: u64) -> Result<Option<BodyDescription>, Error> {
-    if header.content_type() == ContentType::NonFramed {
-        let head =
-            FrameHead::parse_non_framed(start).map_err(|error| Error::at_end_of_input(error, "the body"))?;
-        let body_len = head.total_len() as u64;
-        let footer_len = rest.checked_sub(body_len).ok_or(Error::Truncated { within: "the body" })?;
-        let plaintext_len = head.ciphertext_len as u64;
-        return Ok(Some(BodyDescription { frames: 1, plaintext_len, body_len, footer_len }));
-    }
-    let footer_lens = match header.algorithm_suite().signature {
-        None => vec![0],
-        Some(algorithm) => {
-            let usual = algorithm.signature_len();
-            let others = (8..=algorithm.max_signature_len()).rev().filter(|length| *length != usual);
-            std::iter::once(usual).chain(others).map(|length| 2 + length as u64).collect()
+/// How much is read at once.
+const READ_LEN: usize = 1 << 16;
+
+/// The longest of what is parsed at once: the footer of a P-384 signature.
+const MAX_HEAD_LEN: usize = 2 + 104;
+
+/// Goes from the head of one frame to the next and passes over what is between.
+struct Walk<R> {
+    source: BufReader<R>,
+    position: u64,
+}
+
+impl<R: Read> Walk<R> {
+    /// Walks to the end of the message.
+    fn body(mut self, header: &MessageHeader) -> Result<BodyDescription, Error> {
+        let (mut frames, mut plaintext_len) = (0, 0);
+        let mut number = SequenceNumber::FIRST;
+        loop {
+            let head = match header.content_type() {
+                ContentType::Framed => self.head(|bytes| FrameHead::parse(bytes, number, header.frame_length()))?,
+                ContentType::NonFramed => self.head(FrameHead::parse_non_framed)?,
+            };
+            self.pass((head.total_len() - head.head_len) as u64)?;
+            frames += 1;
+            plaintext_len += head.ciphertext_len as u64;
+            if head.is_final {
+                break;
+            }
+            number = number.next().ok_or(MalformedMessage::TooManyFrames)?;
         }
-    };
-    let described = footer_lens.into_iter().find_map(|footer_len| {
-        let body_len = rest.checked_sub(footer_len)?;
-        let layout = BodyLayout::for_body(body_len, header.frame_length()).ok()?;
-        Some(BodyDescription {
-            frames: layout.frames(),
-            plaintext_len: layout.plaintext_len(),
-            body_len,
-            footer_len,
-        })
-    });
-    Ok(described)
+        let body_len = self.position;
+        if let Some(algorithm) = header.algorithm_suite().signature {
+            self.head(|bytes| footer::parse(bytes, algorithm).map(|_| ()))?;
+        }
+        if !self.source.fill_buf()?.is_empty() {
+            return Err(MalformedMessage::TrailingBytes.into());
+        }
+        Ok(BodyDescription { frames, plaintext_len, body_len, footer_len: self.position - body_len })
+    }
+
+    /// Reads as much as `parse` needs.
+    fn head<T>(&mut self, parse: impl Fn(&[u8]) -> Result<T, ParseError>) -> Result<T, Error> {
+        let mut bytes = [0; MAX_HEAD_LEN];
+        let mut read = 0;
+        loop {
+            match parse(&bytes[..read]) {
+                Err(ParseError::Incomplete { needed }) => {
+                    let missing = bytes.get_mut(read..needed).ok_or(MalformedMessage::BodyLength)?;
+                    self.source.read_exact(missing)?;
+                    read = needed;
+                }
+                outcome => {
+                    self.position += read as u64;
+                    return outcome.map_err(|error| Error::at_end_of_input(error, "the body"));
+                }
+            }
+        }
+    }
+
+    /// Passes over bytes.
+    fn pass(&mut self, count: u64) -> Result<(), Error> {
+        if io::copy(&mut self.source.by_ref().take(count), &mut io::sink())? < count {
+            return Err(Error::Truncated { within: "the body" });
+        }
+        self.position += count;
+        Ok(())
+    }
 }

@@ -90,7 +90,7 @@ fn single_use_key(
     salt: &[u8; SALT_LEN],
     purpose: Purpose,
 ) -> Result<AeadKey, CryptoError> {
-    let pseudorandom_key = hkdf::extract(DigestAlgorithm::Sha256, salt, key.expose_secret());
+    let pseudorandom_key = hkdf::extract(DigestAlgorithm::Sha256, salt, key.expose_secret())?;
     let derived = SecretBytes::try_filled_by(AeadAlgorithm::Aes256Gcm.key_len(), |derived| {
         pseudorandom_key.expand(&[purpose.label()], derived)
     })?;

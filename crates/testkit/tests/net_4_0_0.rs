@@ -66,7 +66,7 @@ fn message(suite: AlgorithmSuiteId, faults: Faults) -> Vec<u8> {
         _ => {
             let message_id = if faults.message_id_left_out { &[][..] } else { &MESSAGE_ID };
             let mut key = [0; 32];
-            let prk = hkdf::extract(DigestAlgorithm::Sha256, b"", &DATA_KEY);
+            let prk = hkdf::extract(DigestAlgorithm::Sha256, b"", &DATA_KEY).unwrap();
             prk.expand(&[&suite_id, message_id], &mut key).unwrap();
             key
         }

@@ -91,7 +91,7 @@ fn data_is_aes_256_gcm_under_a_key_derived_from_the_data_key() {
 
     // By the specification: version, suite, then 32 bytes of message ID; the commit key and the tag end the header.
     let (suite, message_id) = (&message[1..3], &message[3..35]);
-    let prk = hkdf::extract(DigestAlgorithm::Sha512, message_id, data_key.expose_secret());
+    let prk = hkdf::extract(DigestAlgorithm::Sha512, message_id, data_key.expose_secret()).unwrap();
     let (mut derived_key, mut commit_key) = ([0; 32], [0; 32]);
     prk.expand(&[suite, b"DERIVEKEY"], &mut derived_key).unwrap();
     prk.expand(&[b"COMMITKEY"], &mut commit_key).unwrap();
@@ -238,7 +238,7 @@ fn rotation_re_encrypts_the_data_key_and_leaves_it_the_same() {
 /// The key that encrypts a message of suite 0x0478.
 fn derived_key(message: &[u8], data_key: &DataKey) -> [u8; 32] {
     let mut key = [0; 32];
-    let prk = hkdf::extract(DigestAlgorithm::Sha512, &message[3..35], data_key.expose_secret());
+    let prk = hkdf::extract(DigestAlgorithm::Sha512, &message[3..35], data_key.expose_secret()).unwrap();
     prk.expand(&[&message[1..3], b"DERIVEKEY"], &mut key).unwrap();
     key
 }

@@ -15,17 +15,12 @@ pub fn sign(
     message: &[u8],
     tag: &mut [u8],
 ) -> Result<(), CryptoError> {
-    let library = match algorithm {
-        DigestAlgorithm::Sha256 => hmac::HMAC_SHA256,
-        DigestAlgorithm::Sha384 => hmac::HMAC_SHA384,
-        DigestAlgorithm::Sha512 => hmac::HMAC_SHA512,
-    };
-    let computed = hmac::sign(&hmac::Key::new(library, key), message);
-    if tag.len() != computed.as_ref().len() {
+    if tag.len() != algorithm.hmac().tag_len() {
         return Err(CryptoError::InvalidLength);
     }
-    tag.copy_from_slice(computed.as_ref());
-    Ok(())
+    hmac::sign_to_buffer(&hmac::Key::new(algorithm.hmac(), key), message, tag)
+        .map(|_| ())
+        .map_err(|_| CryptoError::Failed)
 }
 
 #[cfg(test)]

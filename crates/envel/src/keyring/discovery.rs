@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use envel_core::{BoxFuture, EncryptedDataKey, KmsClients, KmsKeyArn, SecretBytes};
 
-use super::kms::{PROVIDER_ID, decrypt, key_arn};
+use super::kms::{decrypt, entries_with_arns};
 use super::{Keyring, UnwrapOutcome, UnwrapRequest, WrapOutcome, WrapRequest};
 use crate::error::KeyringError;
 
@@ -69,15 +69,14 @@ impl KmsDiscoveryKeyring {
 
     async fn unwrap(&self, request: UnwrapRequest<'_>) -> UnwrapOutcome {
         let mut outcome = UnwrapOutcome::default();
-        let candidates = request.encrypted_data_keys.iter().enumerate();
-        for (index, edk) in candidates.filter(|(_, edk)| edk.key_provider_id == PROVIDER_ID) {
-            let arn = match key_arn(&edk.key_provider_info) {
-                Ok(arn) => arn,
-                Err(error) => {
-                    outcome.record(&request, index, "KMS discovery", Err(error));
-                    break;
-                }
-            };
+        let entries = match entries_with_arns(&request) {
+            Ok(entries) => entries,
+            Err((index, error)) => {
+                outcome.record(&request, index, "KMS discovery", Err(error));
+                return outcome;
+            }
+        };
+        for (index, edk, arn) in entries {
             let opened = self.open(&arn, edk, &request).await;
             outcome.record(&request, index, &format!("KMS key {arn}"), opened);
             if outcome.unwrapped.is_some() {

@@ -12,7 +12,7 @@ use super::{Keyring, UnwrapOutcome, UnwrapRequest, WrapOutcome, WrapRequest, Wra
 use crate::error::KeyringError;
 
 /// The provider ID of data keys that a symmetric KMS key wrapped.
-pub(super) const PROVIDER_ID: &str = "aws-kms";
+const PROVIDER_ID: &str = "aws-kms";
 
 /// A keyring that uses one KMS key, and no other.
 ///
@@ -83,15 +83,15 @@ impl KmsKeyring {
     async fn unwrap(&self, request: UnwrapRequest<'_>) -> UnwrapOutcome {
         let mut outcome = UnwrapOutcome::default();
         let keyring = format!("KMS key {}", self.key);
-        for (index, edk) in request.encrypted_data_keys.iter().enumerate() {
-            if edk.key_provider_id != PROVIDER_ID {
-                continue;
-            }
-            if let Err(error) = key_arn(&edk.key_provider_info) {
+        let entries = match entries_with_arns(&request) {
+            Ok(entries) => entries,
+            Err((index, error)) => {
                 outcome.record(&request, index, &keyring, Err(error));
-                break;
+                return outcome;
             }
-            if edk.key_provider_info != self.key.as_str().as_bytes() {
+        };
+        for (index, edk, arn) in entries {
+            if arn.as_str() != self.key.as_str() {
                 continue;
             }
             let context = request.encryption_context;
@@ -118,8 +118,25 @@ impl Keyring for KmsKeyring {
     }
 }
 
+/// The entries of KMS keys, each with the key ARN that it names. One that names none fails them all.
+///
+/// # Specification
+/// `framework/aws-kms/aws-kms-keyring.md`, "OnDecrypt": the entries are filtered before any is tried.
+pub(super) fn entries_with_arns<'a>(
+    request: &UnwrapRequest<'a>,
+) -> Result<Vec<(usize, &'a EncryptedDataKey, KmsKeyArn)>, (usize, KeyringError)> {
+    let entries = request.encrypted_data_keys.iter().enumerate();
+    entries
+        .filter(|(_, edk)| edk.key_provider_id == PROVIDER_ID)
+        .map(|(index, edk)| match key_arn(&edk.key_provider_info) {
+            Ok(arn) => Ok((index, edk, arn)),
+            Err(error) => Err((index, error)),
+        })
+        .collect()
+}
+
 /// The key ARN in a provider information. An alias ARN is not one: messages name keys.
-pub(super) fn key_arn(provider_info: &[u8]) -> Result<KmsKeyArn, KeyringError> {
+fn key_arn(provider_info: &[u8]) -> Result<KmsKeyArn, KeyringError> {
     let text = String::from_utf8_lossy(provider_info);
     text.parse::<KmsKeyArn>()
         .ok()

@@ -124,6 +124,20 @@ pub struct UnwrappedKey {
     pub key_material_id: Option<String>,
 }
 
+impl UnwrappedKey {
+    /// A data key that came from this candidate, opened by something that has no key materials.
+    pub fn new(data_key: DataKey, encrypted_data_key_index: usize) -> Self {
+        Self { data_key, encrypted_data_key_index, key_material_id: None }
+    }
+
+    /// Says which key material opened it.
+    #[must_use]
+    pub fn key_material_id(mut self, id: Option<String>) -> Self {
+        self.key_material_id = id;
+        self
+    }
+}
+
 /// What came of trying: the key that opened, and every candidate that did not.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -153,7 +167,7 @@ impl UnwrapOutcome {
             Ok((plaintext, key_material_id)) => {
                 let data_key = DataKey::new(plaintext);
                 self.unwrapped =
-                    Some(UnwrappedKey { data_key, encrypted_data_key_index: index, key_material_id });
+                    Some(UnwrappedKey::new(data_key, index).key_material_id(key_material_id));
             }
             Err(error) => self.attempts.push(UnwrapAttempt {
                 encrypted_data_key_index: index,

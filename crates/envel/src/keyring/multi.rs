@@ -46,8 +46,13 @@ impl MultiKeyring {
             }
         };
         for child in &self.children {
-            let data_key = outcome.generated.as_ref().or(request.data_key);
-            let made = child.wrap_data_key(WrapRequest { data_key, ..request }).await?;
+            // Without this a child would generate a data key of its own, and pay a KMS call for it.
+            let data_key = outcome
+                .generated
+                .as_ref()
+                .or(request.data_key)
+                .ok_or(KeyringError::InvalidKeyring("the generator made no data key"))?;
+            let made = child.wrap_data_key(WrapRequest { data_key: Some(data_key), ..request }).await?;
             outcome.wrapped.extend(made.wrapped);
         }
         Ok(outcome)

@@ -44,7 +44,7 @@ impl DerivedKeys {
                 Ok(Self { message_key, commit_key: None })
             }
             KeyDerivation::Hkdf(digest) => {
-                let prk = hkdf::extract(digest, &[], data_key.expose_secret());
+                let prk = hkdf::extract(digest, &[], data_key.expose_secret())?;
                 let info = match derivation {
                     Derivation::Specified => [&suite_id[..], message_id.as_bytes()],
                     Derivation::NetV4 => [&suite_id[..], &[]],
@@ -52,7 +52,7 @@ impl DerivedKeys {
                 Ok(Self { message_key: expand_key(suite, &prk, &info)?, commit_key: None })
             }
             KeyDerivation::HkdfWithCommitment(digest) => {
-                let prk = hkdf::extract(digest, message_id.as_bytes(), data_key.expose_secret());
+                let prk = hkdf::extract(digest, message_id.as_bytes(), data_key.expose_secret())?;
                 let mut commit_key = [0; COMMIT_KEY_LEN];
                 prk.expand(&[b"COMMITKEY"], &mut commit_key)?;
                 let message_key = expand_key(suite, &prk, &[&suite_id, b"DERIVEKEY"])?;
