@@ -1,46 +1,29 @@
 //! The paved path: settings once, then messages.
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod outputs;
+
 use std::io::Read;
+use std::sync::Arc;
 
 use zeroize::Zeroize;
 
 use crate::cmm::{DecryptionMaterialsRequest, EncryptionMaterialsRequest, MaterialsManager};
-use crate::error::{Error, InvalidCall};
-use crate::materials::OpenedBy;
+use crate::error::Error;
+use crate::materials::{EncryptionMaterials, OpenedBy};
 use crate::message::MessageHeader;
-use crate::options::{ClientBuilder, DEFAULT_FRAME_LENGTH, DecryptOptions, EncryptOptions};
+use crate::options::{ClientBuilder, DecryptOptions, EncryptOptions};
 use crate::stream::{
-    DecryptReader, Encryption, EncryptionSettings, OpenedHeader, Opening, PendingMessage, SliceOpening,
-    SliceSealing,
+    DecryptReader, EncryptSummary, Encryption, EncryptionSettings, OpenedHeader, Opening, PendingMessage,
+    SliceOpening, SliceSealing,
 };
 use crate::yielding::yield_now;
 
+pub use outputs::{DecryptOutput, EncryptOutput};
+
 /// Cryptography that one poll of a future may do.
 const BYTES_PER_POLL: usize = 1 << 20;
-
-/// A message and what it is made of.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct EncryptOutput {
-    /// The message.
-    pub message: Vec<u8>,
-    /// Its header.
-    pub header: MessageHeader,
-    /// Which key material wrapped each encrypted data key, where the KMS says.
-    pub key_material_ids: Vec<Option<String>>,
-}
-
-/// A plaintext and what it came from. Everything here is verified.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct DecryptOutput {
-    /// The plaintext.
-    pub plaintext: Vec<u8>,
-    /// The message's header.
-    pub header: MessageHeader,
-    /// Which encrypted data key was opened, and by what.
-    pub opened_by: OpenedBy,
-}
 
 /// Encrypts and decrypts messages by one set of rules. Cheap to copy.
 ///
@@ -71,7 +54,7 @@ pub struct DecryptOutput {
 /// `client-apis/client.md`, `client-apis/encrypt.md`, `client-apis/decrypt.md`.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
-    settings: ClientBuilder,
+    pub(crate) settings: ClientBuilder,
 }
 
 impl Default for Client {
@@ -102,33 +85,29 @@ impl Client {
         manager: &dyn MaterialsManager,
         options: &EncryptOptions,
     ) -> Result<Encryption, Error> {
-        let policy = self.settings.commitment_policy;
-        let suite = options.algorithm_suite.unwrap_or(policy.default_suite(options.is_signed));
-        if !policy.allows_encrypt(&suite.suite()) {
-            return Err(InvalidCall::CommitmentPolicy { policy, suite }.into());
-        }
-        if options.is_signed && !suite.suite().is_signed() {
-            return Err(InvalidCall::SuiteDoesNotSign { suite }.into());
-        }
-        let (frame_length, max) =
-            (options.frame_length.unwrap_or(DEFAULT_FRAME_LENGTH), self.settings.max_frame_length);
-        if frame_length == 0 || frame_length > max {
-            return Err(InvalidCall::FrameLength { frame_length, max }.into());
-        }
+        let settings = self.settings.resolve(options)?;
+        let materials = self.encryption_materials(manager, options, &settings).await?;
+        Encryption::start(&materials, &settings, Vec::new())
+    }
+
+    pub(crate) async fn encryption_materials(
+        &self,
+        manager: &dyn MaterialsManager,
+        options: &EncryptOptions,
+        settings: &EncryptionSettings,
+    ) -> Result<Arc<EncryptionMaterials>, Error> {
         let request = EncryptionMaterialsRequest {
-            encryption_context: options.encryption_context.clone(),
+            encryption_context: &options.encryption_context,
             required_names: Vec::new(),
-            algorithm_suite: suite,
-            commitment_policy: policy,
-            max_plaintext_len: options.expected_plaintext_len,
+            algorithm_suite: settings.algorithm_suite,
+            commitment_policy: settings.commitment_policy,
+            max_plaintext_len: settings.expected_plaintext_len,
         };
-        let settings = EncryptionSettings {
-            commitment_policy: policy,
-            frame_length,
-            max_encrypted_data_keys: self.settings.limits.max_encrypted_data_keys,
-            expected_plaintext_len: options.expected_plaintext_len,
-        };
-        Encryption::start(manager.encryption_materials(request).await?, &settings)
+        let materials = manager.encryption_materials(request).await?;
+        if materials.algorithm_suite() != settings.algorithm_suite {
+            return Err(Error::InvalidMaterials("the materials are for another algorithm suite"));
+        }
+        Ok(materials)
     }
 
     /// Encrypts a plaintext in memory.
@@ -144,18 +123,40 @@ impl Client {
         plaintext: &[u8],
         options: &EncryptOptions,
     ) -> Result<EncryptOutput, Error> {
-        let mut options = options.clone();
-        options.expected_plaintext_len.get_or_insert(plaintext.len() as u64);
-        let encryption = self.start_encryption(manager, &options).await?;
+        let encryption = self.start_sized(manager, plaintext, options).await?;
         let header = encryption.header().clone();
         let key_material_ids = encryption.key_material_ids().to_vec();
         let mut message = Vec::new();
-        let mut sealing = SliceSealing::start(encryption, plaintext, &mut message)?;
-        while sealing.advance(plaintext, &mut message, BYTES_PER_POLL)? {
-            yield_now().await;
-        }
-        sealing.finish(&mut message)?;
+        seal(encryption, plaintext, &mut message).await?;
         Ok(EncryptOutput { message, header, key_material_ids })
+    }
+
+    /// As [`Client::encrypt`], into a vector of which the former contents are replaced: reusing one saves the cost of fresh
+    /// memory, which is a large part of the whole.
+    ///
+    /// # Errors
+    /// As for [`Client::encrypt`]; the vector holds nothing of use then.
+    pub async fn encrypt_into(
+        &self,
+        manager: &dyn MaterialsManager,
+        plaintext: &[u8],
+        message: &mut Vec<u8>,
+        options: &EncryptOptions,
+    ) -> Result<EncryptSummary, Error> {
+        seal(self.start_sized(manager, plaintext, options).await?, plaintext, message).await
+    }
+
+    /// Starts the encryption of a plaintext of which the length is known.
+    async fn start_sized(
+        &self,
+        manager: &dyn MaterialsManager,
+        plaintext: &[u8],
+        options: &EncryptOptions,
+    ) -> Result<Encryption, Error> {
+        let mut settings = self.settings.resolve(options)?;
+        settings.expected_plaintext_len.get_or_insert(plaintext.len() as u64);
+        let materials = self.encryption_materials(manager, options, &settings).await?;
+        Encryption::start(&materials, &settings, Vec::new())
     }
 
     /// Reads a header. Nothing is verified yet.
@@ -185,34 +186,6 @@ impl Client {
     ) -> Result<DecryptReader<R>, Error> {
         let opened = self.open_header(manager, pending.header, options).await?;
         Ok(DecryptReader::new(opened, options.release, pending.source, pending.input))
-    }
-
-    /// As [`Client::read_header`], from an asynchronous source.
-    ///
-    /// # Errors
-    /// As for [`Client::read_header`].
-    #[cfg(feature = "tokio")]
-    pub async fn read_header_async<R: tokio::io::AsyncRead + Unpin>(
-        &self,
-        source: R,
-    ) -> Result<crate::stream::AsyncPendingMessage<R>, Error> {
-        crate::stream::AsyncPendingMessage::read(source, self.settings.limits).await
-    }
-
-    /// As [`Client::open`], for an asynchronous source.
-    ///
-    /// # Errors
-    /// As for [`Client::open`].
-    #[cfg(feature = "tokio")]
-    pub async fn open_async<R>(
-        &self,
-        manager: &dyn MaterialsManager,
-        pending: crate::stream::AsyncPendingMessage<R>,
-        options: &DecryptOptions,
-    ) -> Result<crate::stream::AsyncDecryptReader<R>, Error> {
-        let opened = self.open_header(manager, pending.header, options).await?;
-        let (source, input) = (pending.source, pending.input);
-        Ok(crate::stream::AsyncDecryptReader::new(opened, options.release, source, input))
     }
 
     /// Decrypts a whole message in memory.
@@ -273,6 +246,7 @@ impl Client {
         Ok((header, opened_by))
     }
 
+    /// Checks a header, asks for its materials, and verifies it.
     async fn open_header(
         &self,
         manager: &dyn MaterialsManager,
@@ -288,12 +262,26 @@ impl Client {
         };
         opening.check_header(&header)?;
         let request = DecryptionMaterialsRequest {
-            algorithm_suite: header.algorithm_suite().id,
+            algorithm_suite: header.algorithm_suite(),
             commitment_policy: opening.commitment_policy,
-            encrypted_data_keys: header.encrypted_data_keys().to_vec(),
-            encryption_context: header.encryption_context().clone(),
-            reproduced_context: options.reproduced_context.clone(),
+            encrypted_data_keys: header.encrypted_data_keys(),
+            encryption_context: header.encryption_context(),
+            reproduced_context: &options.reproduced_context,
         };
-        opening.open(header, manager.decryption_materials(request).await?)
+        let materials = manager.decryption_materials(request).await?;
+        opening.open(header, &materials)
     }
+}
+
+/// Seals a plaintext, yielding now and then.
+async fn seal(
+    encryption: Encryption,
+    plaintext: &[u8],
+    message: &mut Vec<u8>,
+) -> Result<EncryptSummary, Error> {
+    let mut sealing = SliceSealing::start(encryption, plaintext, message)?;
+    while sealing.advance(plaintext, message, BYTES_PER_POLL)? {
+        yield_now().await;
+    }
+    sealing.finish(message)
 }

@@ -153,6 +153,15 @@ pub enum InvalidCall {
         /// The suite asked for.
         suite: AlgorithmSuiteId,
     },
+    /// A suite that uses the data key itself was asked to encrypt several messages with it.
+    #[error("algorithm suite {suite} derives no keys, so each message needs a data key of its own")]
+    SuiteWithoutKeyDerivation {
+        /// The suite asked for.
+        suite: AlgorithmSuiteId,
+    },
+    /// A data key has served as many messages as it may.
+    #[error("the data key has encrypted 2^32 messages, the most for one data key: start a new batch")]
+    DataKeyUsedUp,
     /// The frame length is zero or beyond the limit.
     #[error("a frame length of {frame_length} bytes is not possible: use 1 to {max}")]
     FrameLength {

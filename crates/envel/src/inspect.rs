@@ -87,7 +87,9 @@ impl<R: Read> Walk<R> {
         let mut number = SequenceNumber::FIRST;
         loop {
             let head = match header.content_type() {
-                ContentType::Framed => self.head(|bytes| FrameHead::parse(bytes, number, header.frame_length()))?,
+                ContentType::Framed => {
+                    self.head(|bytes| FrameHead::parse(bytes, number, header.frame_length()))?
+                }
                 ContentType::NonFramed => self.head(FrameHead::parse_non_framed)?,
             };
             self.pass((head.total_len() - head.head_len) as u64)?;

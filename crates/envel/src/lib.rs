@@ -21,6 +21,7 @@
 //! # Features
 //! - `tokio`: readers and writers over tokio's `AsyncRead` and `AsyncWrite`.
 
+mod batch;
 mod client;
 mod cmm;
 mod error;
@@ -34,6 +35,7 @@ mod stream;
 mod suite;
 mod yielding;
 
+pub use batch::BatchEncryption;
 pub use client::{Client, DecryptOutput, EncryptOutput};
 pub use cmm::{
     DecryptionMaterialsRequest, DefaultManager, EncryptionMaterialsRequest, MaterialsManager,

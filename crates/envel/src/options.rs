@@ -3,8 +3,9 @@
 use envel_core::EncryptionContext;
 
 use crate::client::Client;
+use crate::error::{Error, InvalidCall};
 use crate::message::HeaderLimits;
-use crate::stream::ReleasePolicy;
+use crate::stream::{EncryptionSettings, ReleasePolicy};
 use crate::suite::{AlgorithmSuiteId, CommitmentPolicy};
 
 /// Plaintext bytes in a frame, unless asked otherwise.
@@ -83,6 +84,33 @@ impl ClientBuilder {
     pub fn net_v4_0_0_retry(mut self, retry: bool) -> Self {
         self.net_v4_retry = retry;
         self
+    }
+
+    /// Settles what a message is made with.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCall`] for options that cannot be.
+    pub(crate) fn resolve(&self, options: &EncryptOptions) -> Result<EncryptionSettings, Error> {
+        let policy = self.commitment_policy;
+        let suite = options.algorithm_suite.unwrap_or(policy.default_suite(options.is_signed));
+        let algorithm_suite = suite.suite();
+        if !policy.allows_encrypt(&algorithm_suite) {
+            return Err(InvalidCall::CommitmentPolicy { policy, suite }.into());
+        }
+        if options.is_signed && !algorithm_suite.is_signed() {
+            return Err(InvalidCall::SuiteDoesNotSign { suite }.into());
+        }
+        let frame_length = options.frame_length.unwrap_or(DEFAULT_FRAME_LENGTH);
+        if frame_length == 0 || frame_length > self.max_frame_length {
+            return Err(InvalidCall::FrameLength { frame_length, max: self.max_frame_length }.into());
+        }
+        Ok(EncryptionSettings {
+            algorithm_suite,
+            commitment_policy: policy,
+            frame_length,
+            max_encrypted_data_keys: self.limits.max_encrypted_data_keys,
+            expected_plaintext_len: options.expected_plaintext_len,
+        })
     }
 
     /// The client.

@@ -15,7 +15,7 @@ const IO: &[&str] = &["std::io", "std::fs", "tokio", "async ", "std::thread", "s
 const LIBRARY: &[Room] = &[
     ("suite", &[], &["std::io", "std::fs", "tokio", "async ", "AeadKey", "rand::"]),
     ("message", &["error", "suite"], &["AeadKey", "DataKey", "SecretBytes", "hkdf", "std::io", "std::fs", "tokio", "async "]),
-    ("materials", &["suite"], IO),
+    ("materials", &["error", "keyring", "message", "suite"], IO),
     ("error", &["message", "suite"], &["std::fs", "tokio", "async ", "primitives"]),
     ("keyring", &["error", "suite"], &["std::io", "std::fs", "tokio", "std::thread"]),
     ("cmm", &["error", "keyring", "materials", "message", "suite"], &["std::io", "std::fs", "tokio", "std::thread", "aead"]),
@@ -24,7 +24,8 @@ const LIBRARY: &[Room] = &[
     ("parallel", &["error", "message", "seal", "stream", "suite"], &["std::fs", "AeadKey", "hkdf", "ecdsa", "async "]),
     ("range", &["client", "cmm", "error", "materials", "message", "options", "seal", "stream", "suite"], &["AeadKey", "hkdf", "ecdsa", "File::open"]),
     ("inspect", &["error", "message", "stream"], &["std::fs", "AeadKey", "DataKey", "async "]),
-    ("options", &["client", "message", "stream", "suite"], &["std::fs", "std::io", "primitives"]),
+    ("options", &["client", "error", "message", "stream", "suite"], &["std::fs", "std::io", "primitives"]),
+    ("batch", &["client", "cmm", "error", "materials", "options", "stream", "suite"], &["std::fs", "std::io", "AeadKey", "hkdf"]),
     ("client", &["cmm", "error", "materials", "message", "options", "range", "stream", "yielding"], &["std::fs", "primitives"]),
     ("yielding", &[], &["std::io", "std::fs", "tokio", "std::thread"]),
     ("lib", &[], &["fn ", "std::io", "std::fs"]),

@@ -33,16 +33,19 @@ impl DefaultManager {
         Self { keyring }
     }
 
-    async fn encryption(&self, request: EncryptionMaterialsRequest) -> Result<EncryptionMaterials, Error> {
-        let suite = request.algorithm_suite.suite();
+    async fn encryption(
+        &self,
+        request: EncryptionMaterialsRequest<'_>,
+    ) -> Result<Arc<EncryptionMaterials>, Error> {
+        let suite = request.algorithm_suite;
         let policy = request.commitment_policy;
         if !policy.allows_encrypt(&suite) {
             return Err(InvalidCall::CommitmentPolicy { policy, suite: suite.id }.into());
         }
-        let mut context = request.encryption_context;
-        if let Some(name) = context.first_reserved_name() {
+        if let Some(name) = request.encryption_context.first_reserved_name() {
             return Err(ContextError::ReservedName { name: name.to_owned() }.into());
         }
+        let mut context = request.encryption_context.clone();
         let signing_key = match suite.signature {
             Some(algorithm) => {
                 let key = SigningKey::generate(algorithm)?;
@@ -54,39 +57,27 @@ impl DefaultManager {
         };
         // Refuses a context that is too long before a KMS is asked.
         context.canonical_bytes()?;
-        let outcome =
-            self.keyring.wrap_data_key(WrapRequest::generate(suite, &context)).await.map_err(Error::Wrap)?;
+        let outcome = self.keyring.wrap_data_key(WrapRequest::generate(suite, &context)).await;
+        let outcome = outcome.map_err(Error::Wrap)?;
         let data_key =
             outcome.generated.ok_or(Error::InvalidMaterials("the keyring generated no data key"))?;
-        if data_key.len() != suite.data_key_len() {
-            return Err(Error::InvalidMaterials("the keyring's data key has the wrong length"));
-        }
-        if outcome.wrapped.is_empty() {
-            return Err(Error::InvalidMaterials("the keyring wrapped no data key"));
-        }
-        let (encrypted_data_keys, key_material_ids) =
-            outcome.wrapped.into_iter().map(|key| (key.encrypted_data_key, key.key_material_id)).unzip();
-        Ok(EncryptionMaterials {
-            algorithm_suite: suite.id,
-            encryption_context: context,
-            required_names: request.required_names,
-            data_key,
-            encrypted_data_keys,
-            key_material_ids,
-            signing_key,
-        })
+        let (required_names, wrapped) = (&request.required_names, outcome.wrapped);
+        EncryptionMaterials::new(suite, context, required_names, data_key, wrapped, signing_key).map(Arc::new)
     }
 
-    async fn decryption(&self, request: DecryptionMaterialsRequest) -> Result<DecryptionMaterials, Error> {
-        let suite = request.algorithm_suite.suite();
+    async fn decryption(
+        &self,
+        request: DecryptionMaterialsRequest<'_>,
+    ) -> Result<Arc<DecryptionMaterials>, Error> {
+        let suite = request.algorithm_suite;
         let policy = request.commitment_policy;
         if !policy.allows_decrypt(&suite) {
             return Err(Refusal::CommitmentPolicy { policy, suite: suite.id }.into());
         }
         let (context, required_names) =
-            joined_context(request.encryption_context, &request.reproduced_context)?;
+            joined_context(request.encryption_context.clone(), request.reproduced_context)?;
         let verification_key = verification_key(&suite, &context)?;
-        let candidates = &request.encrypted_data_keys;
+        let candidates = request.encrypted_data_keys;
         let outcome = self.keyring.unwrap_data_key(UnwrapRequest::new(suite, &context, candidates)).await;
         let Some(unwrapped) = outcome.unwrapped else {
             let encrypted_data_keys = candidates
@@ -99,32 +90,25 @@ impl DefaultManager {
         let opened = candidates
             .get(index)
             .ok_or(Error::InvalidMaterials("the keyring opened an encrypted data key that was not given"))?;
-        if unwrapped.data_key.len() != suite.data_key_len() {
-            return Err(Error::InvalidMaterials("the keyring's data key has the wrong length"));
-        }
-        Ok(DecryptionMaterials {
-            algorithm_suite: suite.id,
-            required_names,
-            data_key: unwrapped.data_key,
-            opened_by: OpenedBy::new(index, opened, unwrapped.key_material_id),
-            verification_key,
-            encryption_context: context,
-        })
+        let opened_by = OpenedBy::new(index, opened, unwrapped.key_material_id);
+        let data_key = unwrapped.data_key;
+        DecryptionMaterials::new(suite, context, &required_names, data_key, opened_by, verification_key)
+            .map(Arc::new)
     }
 }
 
 impl MaterialsManager for DefaultManager {
-    fn encryption_materials(
-        &self,
-        request: EncryptionMaterialsRequest,
-    ) -> BoxFuture<'_, Result<EncryptionMaterials, Error>> {
+    fn encryption_materials<'a>(
+        &'a self,
+        request: EncryptionMaterialsRequest<'a>,
+    ) -> BoxFuture<'a, Result<Arc<EncryptionMaterials>, Error>> {
         Box::pin(self.encryption(request))
     }
 
-    fn decryption_materials(
-        &self,
-        request: DecryptionMaterialsRequest,
-    ) -> BoxFuture<'_, Result<DecryptionMaterials, Error>> {
+    fn decryption_materials<'a>(
+        &'a self,
+        request: DecryptionMaterialsRequest<'a>,
+    ) -> BoxFuture<'a, Result<Arc<DecryptionMaterials>, Error>> {
         Box::pin(self.decryption(request))
     }
 }

@@ -4,12 +4,13 @@ mod default;
 mod required_context;
 
 use std::fmt;
+use std::sync::Arc;
 
 use envel_core::{BoxFuture, EncryptedDataKey, EncryptionContext};
 
 use crate::error::Error;
 use crate::materials::{DecryptionMaterials, EncryptionMaterials};
-use crate::suite::{AlgorithmSuiteId, CommitmentPolicy};
+use crate::suite::{AlgorithmSuite, CommitmentPolicy};
 
 pub use default::DefaultManager;
 pub use required_context::RequiredContextManager;
@@ -17,13 +18,13 @@ pub use required_context::RequiredContextManager;
 /// Asks for what encrypts one message.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct EncryptionMaterialsRequest {
+pub struct EncryptionMaterialsRequest<'a> {
     /// The caller's pairs.
-    pub encryption_context: EncryptionContext,
+    pub encryption_context: &'a EncryptionContext,
     /// Names of pairs that shall not be stored.
     pub required_names: Vec<String>,
     /// The suite, which the commitment policy allows.
-    pub algorithm_suite: AlgorithmSuiteId,
+    pub algorithm_suite: AlgorithmSuite,
     /// The policy in force.
     pub commitment_policy: CommitmentPolicy,
     /// The most bytes that the message will have, if known.
@@ -31,22 +32,25 @@ pub struct EncryptionMaterialsRequest {
 }
 
 /// Asks for what decrypts one message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub struct DecryptionMaterialsRequest {
+pub struct DecryptionMaterialsRequest<'a> {
     /// The message's suite.
-    pub algorithm_suite: AlgorithmSuiteId,
+    pub algorithm_suite: AlgorithmSuite,
     /// The policy in force.
     pub commitment_policy: CommitmentPolicy,
     /// The message's encrypted data keys.
-    pub encrypted_data_keys: Vec<EncryptedDataKey>,
+    pub encrypted_data_keys: &'a [EncryptedDataKey],
     /// The pairs that the header stores: not verified yet.
-    pub encryption_context: EncryptionContext,
+    pub encryption_context: &'a EncryptionContext,
     /// The pairs that the caller supplies.
-    pub reproduced_context: EncryptionContext,
+    pub reproduced_context: &'a EncryptionContext,
 }
 
 /// Assembles what one message needs.
+///
+/// The answer may serve several messages, and is shared, if the suite derives keys; with a suite that does not, every message
+/// needs materials of its own.
 ///
 /// # Specification
 /// `framework/cmm-interface.md`.
@@ -55,17 +59,17 @@ pub trait MaterialsManager: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`Error::Wrap`] from keyrings; [`Error::InvalidCall`] for a context that cannot be.
-    fn encryption_materials(
-        &self,
-        request: EncryptionMaterialsRequest,
-    ) -> BoxFuture<'_, Result<EncryptionMaterials, Error>>;
+    fn encryption_materials<'a>(
+        &'a self,
+        request: EncryptionMaterialsRequest<'a>,
+    ) -> BoxFuture<'a, Result<Arc<EncryptionMaterials>, Error>>;
 
     /// What decrypts one message.
     ///
     /// # Errors
     /// [`Error::Unwrap`] from keyrings; [`Error::Refused`] for a context other than the caller's.
-    fn decryption_materials(
-        &self,
-        request: DecryptionMaterialsRequest,
-    ) -> BoxFuture<'_, Result<DecryptionMaterials, Error>>;
+    fn decryption_materials<'a>(
+        &'a self,
+        request: DecryptionMaterialsRequest<'a>,
+    ) -> BoxFuture<'a, Result<Arc<DecryptionMaterials>, Error>>;
 }

@@ -34,8 +34,8 @@ impl RequiredContextManager {
 
     async fn encryption(
         &self,
-        mut request: EncryptionMaterialsRequest,
-    ) -> Result<EncryptionMaterials, Error> {
+        mut request: EncryptionMaterialsRequest<'_>,
+    ) -> Result<Arc<EncryptionMaterials>, Error> {
         for name in &self.names {
             if !request.encryption_context.contains_name(name) {
                 return Err(InvalidCall::RequiredNameMissing { name: name.clone() }.into());
@@ -45,21 +45,24 @@ impl RequiredContextManager {
             }
         }
         let materials = self.underlying.encryption_materials(request).await?;
-        if self.names.iter().all(|name| materials.required_names.contains(name)) {
+        if self.names.iter().all(|name| materials.requires(name)) {
             Ok(materials)
         } else {
             Err(Error::InvalidMaterials("the underlying manager dropped a required name"))
         }
     }
 
-    async fn decryption(&self, request: DecryptionMaterialsRequest) -> Result<DecryptionMaterials, Error> {
+    async fn decryption(
+        &self,
+        request: DecryptionMaterialsRequest<'_>,
+    ) -> Result<Arc<DecryptionMaterials>, Error> {
         for name in &self.names {
             if !request.reproduced_context.contains_name(name) {
                 return Err(Refusal::ContextMissing { name: name.clone() }.into());
             }
         }
         let materials = self.underlying.decryption_materials(request).await?;
-        if self.names.iter().all(|name| materials.encryption_context.contains_name(name)) {
+        if self.names.iter().all(|name| materials.encryption_context().contains_name(name)) {
             Ok(materials)
         } else {
             Err(Error::InvalidMaterials("the underlying manager dropped a required pair"))
@@ -68,17 +71,17 @@ impl RequiredContextManager {
 }
 
 impl MaterialsManager for RequiredContextManager {
-    fn encryption_materials(
-        &self,
-        request: EncryptionMaterialsRequest,
-    ) -> BoxFuture<'_, Result<EncryptionMaterials, Error>> {
+    fn encryption_materials<'a>(
+        &'a self,
+        request: EncryptionMaterialsRequest<'a>,
+    ) -> BoxFuture<'a, Result<Arc<EncryptionMaterials>, Error>> {
         Box::pin(self.encryption(request))
     }
 
-    fn decryption_materials(
-        &self,
-        request: DecryptionMaterialsRequest,
-    ) -> BoxFuture<'_, Result<DecryptionMaterials, Error>> {
+    fn decryption_materials<'a>(
+        &'a self,
+        request: DecryptionMaterialsRequest<'a>,
+    ) -> BoxFuture<'a, Result<Arc<DecryptionMaterials>, Error>> {
         Box::pin(self.decryption(request))
     }
 }

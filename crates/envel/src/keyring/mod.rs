@@ -166,8 +166,7 @@ impl UnwrapOutcome {
         match checked {
             Ok((plaintext, key_material_id)) => {
                 let data_key = DataKey::new(plaintext);
-                self.unwrapped =
-                    Some(UnwrappedKey::new(data_key, index).key_material_id(key_material_id));
+                self.unwrapped = Some(UnwrappedKey::new(data_key, index).key_material_id(key_material_id));
             }
             Err(error) => self.attempts.push(UnwrapAttempt {
                 encrypted_data_key_index: index,

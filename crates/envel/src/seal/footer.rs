@@ -1,5 +1,7 @@
 //! Signs and verifies footers: a digest of everything before them.
 
+use std::sync::Arc;
+
 use envel_core::primitives::digest::Hasher;
 use envel_core::primitives::ecdsa::{SigningKey, VerificationKey};
 
@@ -9,12 +11,12 @@ use crate::message::footer;
 /// Hashes a message as it is written, and signs it.
 #[derive(Debug)]
 pub(crate) struct MessageSigner {
-    key: SigningKey,
+    key: Arc<SigningKey>,
     hasher: Hasher,
 }
 
 impl MessageSigner {
-    pub(crate) fn new(key: SigningKey) -> Self {
+    pub(crate) fn new(key: Arc<SigningKey>) -> Self {
         let hasher = Hasher::new(key.algorithm().digest());
         Self { key, hasher }
     }
@@ -41,12 +43,12 @@ impl MessageSigner {
 /// Hashes a message as it is read, and verifies its signature.
 #[derive(Debug)]
 pub(crate) struct MessageVerifier {
-    key: VerificationKey,
+    key: Arc<VerificationKey>,
     hasher: Hasher,
 }
 
 impl MessageVerifier {
-    pub(crate) fn new(key: VerificationKey) -> Self {
+    pub(crate) fn new(key: Arc<VerificationKey>) -> Self {
         let hasher = Hasher::new(key.algorithm().digest());
         Self { key, hasher }
     }

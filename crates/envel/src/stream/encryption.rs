@@ -1,19 +1,21 @@
 //! A message about to be written: its header is made, its frames are not.
 
 use std::io::{Read, Write};
+use std::sync::{Arc, OnceLock};
 
 use envel_core::primitives::rand;
 
 use super::encryptor::Encryptor;
+use super::size_for_overwriting;
 use super::sync_io::EncryptWriter;
 use crate::error::{Error, InvalidCall};
 use crate::materials::EncryptionMaterials;
 use crate::message::header::HeaderFields;
 use crate::message::layout::BodyLayout;
-use crate::message::{MessageHeader, MessageId};
+use crate::message::{HeaderLimits, MessageHeader, MessageId};
 use crate::seal::derive::Derivation;
 use crate::seal::{DerivedKeys, FrameSealer, FrameSequence, MessageSigner, header};
-use crate::suite::CommitmentPolicy;
+use crate::suite::{AlgorithmSuite, CommitmentPolicy};
 
 /// AES-GCM keeps a margin of 2^-37 for a message of this length, and the format has no way to change keys.
 const MAX_MESSAGE_LEN: u64 = 1 << 50;
@@ -21,6 +23,7 @@ const MAX_MESSAGE_LEN: u64 = 1 << 50;
 /// What a message is made with, beside its materials.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EncryptionSettings {
+    pub(crate) algorithm_suite: AlgorithmSuite,
     pub(crate) commitment_policy: CommitmentPolicy,
     pub(crate) frame_length: u32,
     pub(crate) max_encrypted_data_keys: u16,
@@ -43,68 +46,71 @@ pub struct EncryptSummary {
 /// Made by [`crate::Client::start_encryption`], which does the asynchronous part. From here on nothing asks a KMS.
 #[derive(Debug)]
 pub struct Encryption {
-    header: MessageHeader,
-    key_material_ids: Vec<Option<String>>,
+    header_bytes: Vec<u8>,
+    header: OnceLock<MessageHeader>,
+    key_material_ids: Arc<[Option<String>]>,
+    pub(super) frame_length: u32,
     pub(super) sealer: FrameSealer,
     pub(super) signer: Option<MessageSigner>,
-    pub(super) max_plaintext_len: u64,
+    max_plaintext_len: u64,
     pub(super) expected_plaintext_len: Option<u64>,
 }
 
 impl Encryption {
-    /// Draws the message ID, derives the keys, and makes the header. The data key is wiped when this returns.
+    /// Draws the message ID, derives the keys, and writes the header into `buffer`. The materials are not needed afterwards.
     pub(crate) fn start(
-        materials: EncryptionMaterials,
+        materials: &EncryptionMaterials,
         settings: &EncryptionSettings,
+        mut buffer: Vec<u8>,
     ) -> Result<Self, Error> {
-        let suite = materials.algorithm_suite.suite();
-        let policy = settings.commitment_policy;
-        if !policy.allows_encrypt(&suite) {
-            return Err(InvalidCall::CommitmentPolicy { policy, suite: suite.id }.into());
-        }
-        if suite.is_signed() != materials.signing_key.is_some() {
-            return Err(Error::InvalidMaterials("the signing key does not agree with the algorithm suite"));
-        }
-        if materials.encrypted_data_keys.is_empty() {
-            return Err(Error::InvalidMaterials("there is no encrypted data key"));
-        }
-        if materials.encrypted_data_keys.len() > usize::from(settings.max_encrypted_data_keys) {
+        let suite = materials.algorithm_suite();
+        if materials.encrypted_data_key_count() > usize::from(settings.max_encrypted_data_keys) {
             return Err(InvalidCall::Header("too many encrypted data keys").into());
         }
-        let frame_length = settings.frame_length;
-        let max_plaintext_len = MAX_MESSAGE_LEN.min(u64::from(frame_length) * u64::from(u32::MAX));
         let message_id = MessageId::try_filled_by(suite.message_version(), rand::fill)?;
-        let derived = DerivedKeys::derive(&suite, &materials.data_key, &message_id, Derivation::Specified)?;
-        let (stored, required_only) = materials.encryption_context.partition(&materials.required_names);
+        let derived = DerivedKeys::derive(&suite, materials.data_key(), &message_id, Derivation::Specified)?;
+        let frame_length = settings.frame_length;
         let fields = HeaderFields {
             suite: suite.id,
             message_id,
-            encryption_context: stored,
-            encrypted_data_keys: materials.encrypted_data_keys,
+            sections: materials.header_sections(),
             frame_length,
             commit_key: derived.commit_key,
         };
-        let header = fields
-            .write(|body| header::seal(&derived.message_key, body, &required_only))
-            .ok_or(InvalidCall::Header("a field is longer than its length field can say"))??;
-        let signer = materials.signing_key.map(|key| {
-            let mut signer = MessageSigner::new(key);
-            signer.update(header.as_bytes());
+        buffer.clear();
+        fields
+            .write(&mut buffer, |body| header::seal(&derived.message_key, body, materials.required_only()))?;
+        let signer = materials.signing_key().map(|key| {
+            let mut signer = MessageSigner::new(key.clone());
+            signer.update(&buffer);
             signer
         });
         Ok(Self {
+            header_bytes: buffer,
+            header: OnceLock::new(),
+            key_material_ids: materials.key_material_ids().clone(),
+            frame_length,
             sealer: FrameSealer::new(derived.message_key, message_id),
-            header,
-            key_material_ids: materials.key_material_ids,
             signer,
-            max_plaintext_len,
+            max_plaintext_len: MAX_MESSAGE_LEN.min(u64::from(frame_length) * u64::from(u32::MAX)),
             expected_plaintext_len: settings.expected_plaintext_len,
         })
     }
 
     /// The header as it will be written.
+    ///
+    /// # Panics
+    /// Never: a header that was written can be parsed.
     pub fn header(&self) -> &MessageHeader {
-        &self.header
+        self.header.get_or_init(|| {
+            MessageHeader::parse(&self.header_bytes, HeaderLimits::NONE)
+                .expect("a header that was written can be parsed")
+        })
+    }
+
+    /// The bytes of the header.
+    pub(super) fn header_bytes(&self) -> &[u8] {
+        &self.header_bytes
     }
 
     /// Which key material wrapped each encrypted data key, where the KMS says.
@@ -119,12 +125,12 @@ impl Encryption {
     pub fn message_len(&self, plaintext_len: u64) -> Result<u64, Error> {
         let layout = self.layout(plaintext_len)?;
         let footer_len = self.signer.as_ref().map_or(0, MessageSigner::footer_len);
-        Ok(self.header.header_len() as u64 + layout.body_len() + footer_len as u64)
+        Ok(self.header_bytes.len() as u64 + layout.body_len() + footer_len as u64)
     }
 
     fn layout(&self, plaintext_len: u64) -> Result<BodyLayout, Error> {
         self.check_plaintext_len(plaintext_len)?;
-        Ok(BodyLayout::for_plaintext(plaintext_len, self.header.frame_length())?)
+        Ok(BodyLayout::for_plaintext(plaintext_len, self.frame_length)?)
     }
 
     /// Refuses more plaintext than was announced, and more than a message holds.
@@ -133,8 +139,8 @@ impl Encryption {
             return Err(InvalidCall::LongerThanExpected { expected }.into());
         }
         if plaintext_len > self.max_plaintext_len {
-            let frame_length = self.header.frame_length();
-            return Err(InvalidCall::MessageLength { max: self.max_plaintext_len, frame_length }.into());
+            let (max, frame_length) = (self.max_plaintext_len, self.frame_length);
+            return Err(InvalidCall::MessageLength { max, frame_length }.into());
         }
         Ok(())
     }
@@ -148,6 +154,25 @@ impl Encryption {
         let mut sealing = SliceSealing::start(self, plaintext, out)?;
         while sealing.advance(plaintext, out, usize::MAX)? {}
         sealing.finish(out)
+    }
+
+    /// Completes the message in the buffer that already holds its header: for short messages, without another allocation.
+    pub(crate) fn seal_behind_header(mut self, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
+        let (layout, message_len) = self.checked_layout(plaintext)?;
+        let mut message = std::mem::take(&mut self.header_bytes);
+        let header_len = message.len();
+        message.resize(message_len, 0);
+        let mut sealing = SliceSealing::new(self, layout, header_len);
+        while sealing.advance(plaintext, &mut message, usize::MAX)? {}
+        sealing.finish(&mut message)?;
+        Ok(message)
+    }
+
+    fn checked_layout(&self, plaintext: &[u8]) -> Result<(BodyLayout, usize), Error> {
+        let layout = self.layout(plaintext.len() as u64)?;
+        let message_len = usize::try_from(self.message_len(plaintext.len() as u64)?)
+            .map_err(|_| InvalidCall::Header("the message does not fit into memory"))?;
+        Ok((layout, message_len))
     }
 
     /// Writes the message to `sink` as plaintext is written to it.
@@ -168,7 +193,7 @@ impl Encryption {
         writer: &mut (impl Write + ?Sized),
     ) -> Result<EncryptSummary, Error> {
         let mut encryptor = Encryptor::new(self);
-        writer.write_all(encryptor.header().as_bytes())?;
+        writer.write_all(encryptor.header_bytes())?;
         loop {
             if encryptor.is_full() {
                 // Only who knows that more follows may seal the last frame as a regular one.
@@ -213,21 +238,18 @@ pub(crate) struct SliceSealing {
 impl SliceSealing {
     /// Sizes `out` and writes the header.
     pub(crate) fn start(encryption: Encryption, plaintext: &[u8], out: &mut Vec<u8>) -> Result<Self, Error> {
-        let checked = encryption.layout(plaintext.len() as u64).and_then(|layout| {
-            let message_len = encryption.message_len(plaintext.len() as u64)?;
-            let fits = usize::try_from(message_len);
-            Ok((layout, fits.map_err(|_| InvalidCall::Header("the message does not fit into memory"))?))
-        });
-        let (layout, message_len) = checked.inspect_err(|_| out.clear())?;
-        if out.len() < message_len {
-            // Zeroed pages from the system cost nothing until they are written.
-            *out = vec![0; message_len];
-        }
+        let (layout, message_len) = encryption.checked_layout(plaintext).inspect_err(|_| out.clear())?;
+        size_for_overwriting(out, message_len);
         out.truncate(message_len);
-        let header = encryption.header.as_bytes();
-        let out_at = header.len();
-        out[..out_at].copy_from_slice(header);
-        Ok(Self { encryption, sequence: FrameSequence::new(), layout, plaintext_at: 0, out_at })
+        let header = encryption.header_bytes();
+        let header_len = header.len();
+        out[..header_len].copy_from_slice(header);
+        Ok(Self::new(encryption, layout, header_len))
+    }
+
+    fn new(encryption: Encryption, layout: BodyLayout, header_len: usize) -> Self {
+        let sequence = FrameSequence::new();
+        Self { encryption, sequence, layout, plaintext_at: 0, out_at: header_len }
     }
 
     /// Seals about `budget` more bytes; whether there are frames left.

@@ -33,7 +33,7 @@ pub(super) struct Encryptor {
 
 impl Encryptor {
     pub(super) fn new(encryption: Encryption) -> Self {
-        let frame_length = encryption.header().frame_length() as usize;
+        let frame_length = encryption.frame_length as usize;
         let expected = encryption.expected_plaintext_len.and_then(|expected| usize::try_from(expected).ok());
         let needed = expected.map_or(usize::MAX, |expected| expected.div_ceil(frame_length));
         let slots = needed.min(BUFFERED_PLAINTEXT / frame_length).max(1);
@@ -52,6 +52,10 @@ impl Encryptor {
 
     pub(super) fn header(&self) -> &MessageHeader {
         self.encryption.header()
+    }
+
+    pub(super) fn header_bytes(&self) -> &[u8] {
+        self.encryption.header_bytes()
     }
 
     fn stride(&self) -> usize {
@@ -155,7 +159,7 @@ impl Encryptor {
         }
         let summary = EncryptSummary {
             plaintext_len: self.sealed_plaintext_len,
-            ciphertext_len: self.header().header_len() as u64 + self.body_len + footer.len() as u64,
+            ciphertext_len: self.header_bytes().len() as u64 + self.body_len + footer.len() as u64,
         };
         self.gathered = 0;
         let mut last = SecretBytes::zeroed(end + footer.len());

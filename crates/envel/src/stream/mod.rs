@@ -43,3 +43,13 @@ pub struct DecryptSummary {
     /// Bytes of the message, header and footer included.
     pub ciphertext_len: u64,
 }
+
+/// Makes a vector at least so long, without clearing what will be overwritten.
+fn size_for_overwriting(out: &mut Vec<u8>, length: usize) {
+    if out.capacity() < length {
+        // Zeroed pages from the system cost nothing until they are written.
+        *out = vec![0; length];
+    } else if out.len() < length {
+        out.resize(length, 0);
+    }
+}

@@ -3,6 +3,7 @@
 use envel_core::primitives::constant_time_eq;
 
 use super::body::{BodyReader, BodyState};
+use super::size_for_overwriting;
 use crate::error::{Error, Refusal};
 use crate::materials::{DecryptionMaterials, OpenedBy};
 use crate::message::{ContentType, MalformedMessage, MessageHeader};
@@ -46,7 +47,7 @@ impl Opening {
         Ok(())
     }
 
-    /// Verifies the header with the data key. The data key is wiped when this returns.
+    /// Verifies the header with the data key, which is not needed afterwards.
     ///
     /// # What is verified
     /// The commitment to the data key, before the derived key is used for anything; then the header's tag over its bytes as they
@@ -54,21 +55,16 @@ impl Opening {
     pub(crate) fn open(
         &self,
         header: MessageHeader,
-        materials: DecryptionMaterials,
+        materials: &DecryptionMaterials,
     ) -> Result<OpenedHeader, Error> {
         let suite = header.algorithm_suite();
-        if materials.algorithm_suite != suite.id {
+        if materials.algorithm_suite() != suite {
             return Err(Error::InvalidMaterials("the materials are for another algorithm suite"));
         }
         self.check_header(&header)?;
-        if suite.is_signed() != materials.verification_key.is_some() {
-            return Err(Error::InvalidMaterials(
-                "the verification key does not agree with the algorithm suite",
-            ));
-        }
-        let (_, required_only) = materials.encryption_context.partition(&materials.required_names);
+        let required_only = materials.required_only();
         let derive =
-            |derivation| DerivedKeys::derive(&suite, &materials.data_key, header.message_id(), derivation);
+            |derivation| DerivedKeys::derive(&suite, materials.data_key(), header.message_id(), derivation);
         let mut derived = derive(Derivation::Specified)?;
         // Only the comparison itself may look at the commit key before it is known to be right.
         let is_committed = match (&derived.commit_key, header.commit_key()) {
@@ -79,24 +75,24 @@ impl Opening {
         if !is_committed {
             return Err(Error::HeaderUnauthentic);
         }
-        let verified = header::verify(&derived.message_key, &header, &required_only);
+        let verified = header::verify(&derived.message_key, &header, required_only);
         if let Err(refused) = verified {
             if !self.net_v4_retry {
                 return Err(refused);
             }
             derived = derive(Derivation::NetV4)?;
-            header::verify_as_net_v4(&derived.message_key, &header, &required_only)?;
+            header::verify_as_net_v4(&derived.message_key, &header, required_only)?;
         }
         let is_framed = header.content_type() == ContentType::Framed;
         let opener = FrameOpener::new(derived.message_key, *header.message_id(), is_framed);
-        let verifier = materials.verification_key.map(|key| {
-            let mut verifier = MessageVerifier::new(key);
+        let verifier = materials.verification_key().map(|key| {
+            let mut verifier = MessageVerifier::new(key.clone());
             verifier.update(header.as_bytes());
             verifier
         });
         let frame_length = header.frame_length();
         let body = BodyReader::new(opener, verifier, is_framed, frame_length, self.max_non_framed_len);
-        Ok(OpenedHeader { header, opened_by: materials.opened_by, body })
+        Ok(OpenedHeader { header, opened_by: materials.opened_by().clone(), body })
     }
 }
 
@@ -111,10 +107,7 @@ impl SliceOpening {
     /// Sizes `out`: the plaintext is never longer than the body.
     pub(crate) fn start(body: BodyReader, header_len: usize, message: &[u8], out: &mut Vec<u8>) -> Self {
         let bound = message.len() - header_len.min(message.len());
-        if out.len() < bound {
-            // Zeroed pages from the system cost nothing until they are written.
-            *out = vec![0; bound];
-        }
+        size_for_overwriting(out, bound);
         Self { body, message_at: header_len, out_at: 0 }
     }
 

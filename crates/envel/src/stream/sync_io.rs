@@ -49,7 +49,7 @@ impl<W: Write> EncryptWriter<W> {
             return Err(io::Error::other("writing this message failed before"));
         }
         if !self.is_header_written {
-            self.sink.write_all(self.encryptor.header().as_bytes())?;
+            self.sink.write_all(self.encryptor.header_bytes())?;
             self.is_header_written = true;
         }
         Ok(())

@@ -117,7 +117,7 @@ impl<W: AsyncWrite + Unpin> AsyncEncryptWriter<W> {
         Self {
             sink,
             is_light: header.frame_length() <= LONGEST_INLINE_FRAME,
-            outgoing: header.as_bytes().to_vec(),
+            outgoing: encryption.header_bytes().to_vec(),
             outgoing_at: 0,
             worker: Worker::Here(Box::new(Encryptor::new(encryption))),
             header,

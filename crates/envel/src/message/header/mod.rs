@@ -105,6 +105,11 @@ pub struct HeaderLimits {
     pub max_header_len: usize,
 }
 
+impl HeaderLimits {
+    /// What the format itself allows: for headers that one wrote oneself.
+    pub(crate) const NONE: Self = Self { max_encrypted_data_keys: u16::MAX, max_header_len: usize::MAX };
+}
+
 impl Default for HeaderLimits {
     /// 10 encrypted data keys, 1 MiB.
     fn default() -> Self {
@@ -221,65 +226,56 @@ impl MessageHeader {
     }
 }
 
-/// What a writer decides about a header.
-pub(crate) struct HeaderFields {
+/// Encryption context and encrypted data keys as a header has them: the part that only depends on the materials.
+#[derive(Debug)]
+pub(crate) struct HeaderSections(Vec<u8>);
+
+impl HeaderSections {
+    /// Writes the sections; `None` if a field does not fit its length.
+    pub(crate) fn new(
+        stored_context: &EncryptionContext,
+        encrypted_data_keys: &[EncryptedDataKey],
+    ) -> Option<Self> {
+        let mut bytes = Vec::new();
+        write_prefixed(&mut bytes, &stored_context.canonical_bytes().ok()?)?;
+        encrypted_data_keys::write(&mut bytes, encrypted_data_keys)?;
+        Some(Self(bytes))
+    }
+}
+
+/// What a writer decides about one header. The body that follows is always framed.
+pub(crate) struct HeaderFields<'a> {
     pub(crate) suite: AlgorithmSuiteId,
     pub(crate) message_id: MessageId,
-    /// The pairs to store.
-    pub(crate) encryption_context: EncryptionContext,
-    pub(crate) encrypted_data_keys: Vec<EncryptedDataKey>,
+    pub(crate) sections: &'a HeaderSections,
     pub(crate) frame_length: u32,
     pub(crate) commit_key: Option<[u8; COMMIT_KEY_LEN]>,
 }
 
-impl HeaderFields {
-    /// Writes the header, with the tag that `seal` makes of the header body. The body is always framed.
-    ///
-    /// # Errors
-    /// `None` from the outside if a field does not fit its length; else whatever `seal` returns.
+impl HeaderFields<'_> {
+    /// Appends the header, with the tag that `seal` makes of the header body.
     pub(crate) fn write<E>(
-        self,
+        &self,
+        bytes: &mut Vec<u8>,
         seal: impl FnOnce(&[u8]) -> Result<[u8; TAG_LEN], E>,
-    ) -> Option<Result<MessageHeader, E>> {
-        let version = self.message_id.version;
-        let mut bytes = Vec::with_capacity(512);
-        match version {
+    ) -> Result<(), E> {
+        match self.message_id.version {
             MessageVersion::V1 => bytes.extend_from_slice(&v1::START),
             MessageVersion::V2 => bytes.extend_from_slice(&v2::START),
         }
         bytes.extend_from_slice(&self.suite.as_u16().to_be_bytes());
         bytes.extend_from_slice(self.message_id.as_bytes());
-        write_prefixed(&mut bytes, &self.encryption_context.canonical_bytes().ok()?)?;
-        encrypted_data_keys::write(&mut bytes, &self.encrypted_data_keys)?;
-        match (version, self.commit_key) {
-            (MessageVersion::V1, None) => v1::write_tail(&mut bytes, self.frame_length),
-            (MessageVersion::V2, Some(commit_key)) => {
-                v2::write_tail(&mut bytes, self.frame_length, &commit_key);
-            }
-            _ => return None,
+        bytes.extend_from_slice(&self.sections.0);
+        match &self.commit_key {
+            None => v1::write_tail(bytes, self.frame_length),
+            Some(commit_key) => v2::write_tail(bytes, self.frame_length, commit_key),
         }
-        let body_len = bytes.len();
-        let tag = match seal(&bytes) {
-            Ok(tag) => tag,
-            Err(error) => return Some(Err(error)),
-        };
-        if version == MessageVersion::V1 {
+        let tag = seal(bytes)?;
+        if self.message_id.version == MessageVersion::V1 {
             bytes.extend_from_slice(&[0; IV_LEN]);
         }
         bytes.extend_from_slice(&tag);
-        Some(Ok(MessageHeader {
-            suite: self.suite,
-            message_id: self.message_id,
-            encryption_context: self.encryption_context,
-            encrypted_data_keys: self.encrypted_data_keys,
-            content_type: ContentType::Framed,
-            frame_length: self.frame_length,
-            commit_key: self.commit_key,
-            bytes,
-            body_len,
-            iv: [0; IV_LEN],
-            tag,
-        }))
+        Ok(())
     }
 }
 

@@ -4,27 +4,27 @@ use super::*;
 
 const LIMITS: HeaderLimits = HeaderLimits { max_encrypted_data_keys: 10, max_header_len: 1 << 20 };
 
-fn fields(suite: AlgorithmSuiteId) -> HeaderFields {
+fn written(suite: AlgorithmSuiteId) -> MessageHeader {
     let version = suite.suite().message_version();
-    HeaderFields {
+    let context = EncryptionContext::try_from_pairs([("é", "ü"), ("a", "1")]).unwrap();
+    let encrypted_data_key = EncryptedDataKey {
+        key_provider_id: "p".into(),
+        key_provider_info: vec![0xff],
+        ciphertext: vec![1; 60],
+    };
+    let fields = HeaderFields {
         suite,
         message_id: MessageId::try_from(&vec![9; version.message_id_len()][..]).unwrap(),
-        encryption_context: EncryptionContext::try_from_pairs([("é", "ü"), ("a", "1")]).unwrap(),
-        encrypted_data_keys: vec![
-            EncryptedDataKey {
-                key_provider_id: "p".into(),
-                key_provider_info: vec![0xff],
-                ciphertext: vec![1; 60],
-            };
-            2
-        ],
+        sections: &HeaderSections::new(&context, &vec![encrypted_data_key; 2]).unwrap(),
         frame_length: 4096,
         commit_key: (version == MessageVersion::V2).then_some([3; COMMIT_KEY_LEN]),
-    }
-}
-
-fn written(suite: AlgorithmSuiteId) -> MessageHeader {
-    fields(suite).write(|_| Ok::<_, ()>([7; TAG_LEN])).unwrap().unwrap()
+    };
+    let mut bytes = Vec::new();
+    fields.write(&mut bytes, |_| Ok::<_, ()>([7; TAG_LEN])).unwrap();
+    let header = parsed(&bytes).unwrap();
+    assert_eq!(header.as_bytes(), bytes);
+    assert_eq!(header.encryption_context(), &context);
+    header
 }
 
 fn parsed(bytes: &[u8]) -> Result<MessageHeader, ParseError> {
