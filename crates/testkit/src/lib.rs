@@ -5,12 +5,14 @@
 //! - [`crossing`]: messages that cross between envel and an SDK.
 //! - [`both_ways`]: each message through the one-shot calls and through the streams.
 //! - [`pairwise`](mod@pairwise): test cases in which every pair of choices meets.
+//! - [`memory`]: what the scan of a process's memory for secrets and its test say to each other.
 //! - [`manifest`]: the official decrypt manifests and the verdict on each of their cases.
 
 pub mod both_ways;
 pub mod crossing;
 pub mod keyring;
 pub mod manifest;
+pub mod memory;
 pub mod pairwise;
 pub mod peer;
 
