@@ -80,11 +80,11 @@ fn in_another_process() {
     let directory = Path::new(&directory);
     match task.as_str() {
         "share" => share(directory),
-        "create keys" => {
-            let client = open(directory).client(DEFAULT_REGION);
-            loop {
-                report(&make_key_and_ciphertext(&client));
-            }
+        "leave the log" => {
+            let database = rusqlite::Connection::open(directory.join("kms.sqlite3")).unwrap();
+            database.busy_timeout(Duration::ZERO).unwrap();
+            let left = database.query_row("PRAGMA journal_mode = delete", (), |row| row.get::<_, String>(0));
+            assert!(left.is_err(), "an open store's database could be locked as if nobody had it open");
         }
         other => panic!("there is no task {other}"),
     }
@@ -255,4 +255,35 @@ fn a_call_whose_future_was_dropped_does_not_disturb_the_next() {
     // Never polled: never called.
     drop(client.create_key(CreateKeyRequest::new()));
     assert_eq!(block_on(client.list_keys()).unwrap().len(), 10);
+}
+
+#[test]
+fn reads_go_on_while_another_process_writes() {
+    let home = tempfile::tempdir().unwrap();
+    let client = open(home.path()).client(DEFAULT_REGION);
+    let ciphertext = make_key_and_ciphertext(&client);
+    let writer = rusqlite::Connection::open(home.path().join("kms.sqlite3")).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE; UPDATE kms_key SET description = 'changed'").unwrap();
+    assert!(block_on(client.decrypt(DecryptRequest::new(ciphertext))).is_ok());
+    let listed = block_on(client.list_keys()).unwrap();
+    let described = block_on(client.describe_key(listed[0].arn.to_string())).unwrap();
+    assert_eq!(described.description, "");
+    writer.execute_batch("COMMIT").unwrap();
+    let described = block_on(client.describe_key(listed[0].arn.to_string())).unwrap();
+    assert_eq!(described.description, "changed");
+}
+
+/// POSIX forgets a process's locks on a file when the process closes any descriptor of it.
+#[test]
+fn looking_at_an_open_store_again_does_not_loosen_its_locks() {
+    let home = tempfile::tempdir().unwrap();
+    let client = open(home.path()).client(DEFAULT_REGION);
+    make_key_and_ciphertext(&client);
+    let leave_the_log = || start("leave the log", home.path()).wait().unwrap();
+    assert!(leave_the_log().success());
+    drop(open(home.path()));
+    assert!(EmbeddedKms::exists(home.path()));
+    assert!(!EmbeddedKms::needs_passphrase(home.path()).unwrap());
+    assert!(leave_the_log().success());
+    assert_eq!(block_on(client.list_keys()).unwrap().len(), 1);
 }

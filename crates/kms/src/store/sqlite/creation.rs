@@ -71,8 +71,7 @@ fn open_database(
         make(directory, passphrase, &lock)?;
     }
     let path = directory.database();
-    let file = std::fs::File::open(&path).map_err(io_error("open", &path))?;
-    directory::check_private_file(&file, &path)?;
+    directory::check_private_file(&path)?;
     let connection = schema::connect(&path)?;
     schema::migrate(&connection, &path)?;
     schema::set_journal_mode(&connection, "wal")?;

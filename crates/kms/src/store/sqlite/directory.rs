@@ -114,8 +114,10 @@ pub(super) fn create_private_file(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Refuses a file that others can read or write.
-pub(super) fn check_private_file(file: &File, path: &Path) -> Result<(), StoreError> {
-    let mode = file.metadata().map_err(io_error("read", path))?.mode();
+///
+/// It does not open the file: closing a database file would release the locks that this process holds on it.
+pub(super) fn check_private_file(path: &Path) -> Result<(), StoreError> {
+    let mode = fs::metadata(path).map_err(io_error("read", path))?.mode();
     check_mode(path, mode, 0o077, "600")
 }
 

@@ -59,7 +59,7 @@ impl RootKey {
             }
             Err(error) => return Err(io_error("open", path)(error)),
         };
-        directory::check_private_file(&file, path)?;
+        directory::check_private_file(path)?;
         let damaged = |reason| StoreError::RootKeyDamaged { path: path.to_owned(), reason };
         let length = file.metadata().map_err(io_error("read", path))?.len();
         if length != FILE_LEN as u64 {
