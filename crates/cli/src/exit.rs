@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use envel::{
     Error, ErrorKind, HeaderLimitExceeded, InvalidCall, KeyringError, KmsError, KmsErrorKind, Refusal,
@@ -59,6 +60,10 @@ pub(crate) fn of_parsing(error: &clap::Error) -> Exit {
         // A reader of --help that has gone is no news.
         let _ = error.print();
         return Exit::Done;
+    }
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        Console::default().warn(error.render().to_string().trim_end());
+        return Exit::Usage;
     }
     let text = error.render().to_string();
     let text = text.trim_end().trim_end_matches("For more information, try '--help'.").trim_end();
@@ -144,6 +149,15 @@ impl Failure {
         self.help = format!("{}; {more}", self.help);
         self
     }
+
+    /// A key that a store does not have.
+    pub(crate) fn no_key(key: impl fmt::Display, store: &Path) -> Self {
+        Self::new(
+            Exit::KeyUnavailable,
+            format!("there is no key {key} in the store at {}", store.display()),
+            kms_help(KmsErrorKind::NotFound),
+        )
+    }
 }
 
 impl From<KmsError> for Failure {
@@ -199,7 +213,7 @@ impl From<StoreError> for Failure {
             StoreError::StoreExists { .. } => (Exit::Usage, "set ENVEL_HOME to another directory"),
             StoreError::BackupExists { .. } => (Exit::Usage, "name another file"),
             StoreError::NotABackup { .. } => (Exit::Unauthentic, "name a file that `envel kms backup` wrote"),
-            StoreError::Busy { .. } => (Exit::Retryable, "try again later"),
+            StoreError::Busy => (Exit::Retryable, "try again later"),
             StoreError::Damaged { .. } | StoreError::NotAStore { .. } => (
                 Exit::Other,
                 "`envel kms restore FILE`, with ENVEL_HOME set to a new directory, takes a backup",

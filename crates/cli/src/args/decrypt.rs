@@ -9,16 +9,17 @@ use super::encrypt::{CommitmentPolicyName, OutputArguments};
 
 const DECRYPT_EXAMPLES: &str = "\
 Examples:
-  envel decrypt -k local:demo notes.txt.envel              writes notes.txt
-  envel decrypt -k local:demo notes.txt.envel -o -         writes to stdout
-  envel decrypt -k local:demo -c tenant=42 -r photos/      only messages of tenant 42 open
+  envel decrypt -k local:demo notes.txt.envel        writes notes.txt
+  envel decrypt -k local:demo notes.txt.envel -o -   writes to stdout
+  envel decrypt -k local:demo -c tenant=42 -r photos
+                                                     only those of tenant 42
   envel decrypt --discovery --discovery-account 000000000000 notes.txt.envel
-                                                           with whatever key the message names";
+                                                     with the key that it names";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
   envel verify -k local:demo notes.txt.envel
-  envel verify -k local:demo backups/                      every message below backups/";
+  envel verify -k local:demo backups         every message below backups";
 
 /// Options of `decrypt`.
 #[derive(Args, Debug)]
@@ -113,6 +114,6 @@ pub(crate) struct OpeningArguments {
     pub(crate) commitment_policy: CommitmentPolicyName,
 
     /// Refuse messages with more encrypted data keys than this
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_encrypted_data_keys: u16,
 }

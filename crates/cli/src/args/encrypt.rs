@@ -11,12 +11,13 @@ use super::algorithm::algorithm_suite;
 
 const EXAMPLES: &str = "\
 Examples:
-  envel encrypt -k local:demo notes.txt                    writes notes.txt.envel
-  envel encrypt -k local:demo -c tenant=42 -r photos/      each file gets its own .envel beside it
+  envel encrypt -k local:demo notes.txt           writes notes.txt.envel
+  envel encrypt -k local:a -k local:b notes.txt   either key alone decrypts it
+  envel encrypt -k local:demo -c tenant=42 -r photos
+                                                  every file below photos
   pg_dump shop | envel encrypt -k local:demo -o shop.envel
   envel encrypt -k local:demo -o shop.envel --stdin-from-command -- pg_dump shop
-                                                           no output if pg_dump fails
-  envel encrypt -k local:a -k local:b notes.txt            either key alone decrypts it";
+                                                  no output if pg_dump fails";
 
 /// Options of `encrypt`.
 #[derive(Args, Debug)]
@@ -49,13 +50,13 @@ pub(crate) struct EncryptArguments {
     #[arg(long, value_name = "POLICY", default_value = "require-encrypt-require-decrypt")]
     pub(crate) commitment_policy: CommitmentPolicyName,
 
-    /// Plaintext bytes in a frame
+    /// Plaintext bytes in a frame [default: 65536]
     #[arg(long, value_name = "N")]
     pub(crate) frame_length: Option<u32>,
 
     /// Refuse to write more encrypted data keys than this
-    #[arg(long, value_name = "N")]
-    pub(crate) max_encrypted_data_keys: Option<u16>,
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_encrypted_data_keys: u16,
 
     /// Refuse a plaintext longer than this
     #[arg(long, value_name = "BYTES")]
@@ -108,6 +109,7 @@ pub(crate) struct OutputArguments {
 
 /// The commitment policies, by the names that aws-encryption-cli gives them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::enum_variant_names, reason = "the names of the specification")]
 pub(crate) enum CommitmentPolicyName {
     /// Write without key commitment, read everything
     ForbidEncryptAllowDecrypt,

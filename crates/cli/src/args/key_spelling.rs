@@ -149,6 +149,17 @@ impl FromStr for KeySpelling {
     }
 }
 
+/// The short spelling of an embedded key that has an alias, else its ARN.
+pub(crate) fn short_spelling(key: &KmsKeyIdentifier) -> String {
+    match key {
+        KmsKeyIdentifier::AliasArn(arn) if arn.region() == LocalRegion::default().as_str() => {
+            format!("local:{}", arn.resource_id())
+        }
+        KmsKeyIdentifier::AliasArn(arn) => format!("local:{}@{}", arn.resource_id(), arn.region()),
+        other => other.to_string(),
+    }
+}
+
 /// Whether an ARN names a key of the embedded KMS: its Region and account say so, and nothing else does.
 fn is_embedded(arn: &KmsKeyArn) -> bool {
     arn.region().parse::<LocalRegion>().is_ok() && arn.account() == LOCAL_ACCOUNT
@@ -245,6 +256,13 @@ mod tests {
             "arn:aws:kms:local-12:000000000000:alias/team/a_b-c"
         );
         assert_eq!(embedded("local:alias/demo"), embedded("local:demo"));
+    }
+
+    #[test]
+    fn the_short_spelling_is_the_one_that_was_given() {
+        for text in ["local:demo", "local:demo@local-2", "arn:aws:kms:local-1:000000000000:key/1234"] {
+            assert_eq!(short_spelling(&embedded(text).parse().unwrap()), text);
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) fn man() -> Result<(), Failure> {
 fn render_subcommands(command: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
         let name = subcommand.get_bin_name().unwrap_or_else(|| subcommand.get_name());
-        page.extend_from_slice(format!(".SH \"{}\"\n", name.to_uppercase()).as_bytes());
+        page.extend_from_slice(format!(".SH \"{}\"\n", name.to_uppercase().replace('-', "\\-")).as_bytes());
         let section = clap_mangen::Man::new(subcommand.clone());
         section.render_description_section(page)?;
         section.render_synopsis_section(page)?;

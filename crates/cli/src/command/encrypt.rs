@@ -34,7 +34,7 @@ pub(crate) fn run(settings: &Settings, arguments: &EncryptArguments) -> Result<E
     let manager = DefaultManager::new(settings.encryption_keyring(&arguments.keys)?);
     let client = Client::builder()
         .commitment_policy(arguments.commitment_policy.into())
-        .max_encrypted_data_keys(arguments.max_encrypted_data_keys)
+        .max_encrypted_data_keys(Some(arguments.max_encrypted_data_keys))
         .build();
     let rules = OutputRules::new(&arguments.output, Privacy::Shared);
     let verb = Verb { present: "encrypt", past: "encrypted" };
@@ -151,6 +151,6 @@ fn is_message(source: &Source) -> bool {
     let client = Client::builder().max_encrypted_data_keys(None).build();
     File::open(path)
         .map_err(Error::from)
-        .and_then(|file| Ok(client.read_header(message_reader(file)?)?))
+        .and_then(|file| client.read_header(message_reader(file)?))
         .map_or_else(|error| matches!(error, Error::Refused(_)), |_| true)
 }

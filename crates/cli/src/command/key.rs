@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stderr, stdin};
 
 use envel::kms::KeyState;
-use envel::{KmsControl, KmsKeyArn};
+use envel::{KmsControl, KmsKeyArn, KmsKeyIdentifier};
 use envel_kms::RegionClient;
 use pollster::block_on;
 
@@ -72,7 +72,7 @@ fn list(settings: &Settings, arguments: &ListArguments) -> Result<(), Failure> {
     let client = client_of(settings, &arguments.region.region)?;
     let mut keys = Vec::new();
     for entry in block_on(client.list_keys())? {
-        keys.push(described(&client, entry.arn.as_str())?);
+        keys.push(described(settings, &client, &KmsKeyIdentifier::KeyArn(entry.arn))?);
     }
     keys.sort_by(|left, right| (&left.aliases, &left.arn).cmp(&(&right.aliases, &right.arn)));
     print(if arguments.json { json::document(&keys)? } else { key_table(&keys) })
@@ -142,12 +142,12 @@ fn find(settings: &Settings, arguments: &OneKeyArguments) -> Result<Found, Failu
     let region: LocalRegion =
         region.parse().map_err(|reason: &str| Failure::usage(reason, "correct the key"))?;
     let client = client_of(settings, &region)?;
-    let key = described(&client, identifier.as_str())?;
+    let key = described(settings, &client, &identifier)?;
     Ok(Found { client, key })
 }
 
-fn described(client: &RegionClient, key_id: &str) -> Result<Key, Failure> {
-    let metadata = block_on(client.describe_key(key_id.to_owned()))?;
+fn described(settings: &Settings, client: &RegionClient, key: &KmsKeyIdentifier) -> Result<Key, Failure> {
+    let metadata = settings.home.describe_key(client, key)?;
     let aliases = block_on(client.alias_names(metadata.arn.as_str().to_owned()))?;
     Ok(Key::new(metadata, aliases))
 }

@@ -5,12 +5,13 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use envel::kms::CreateKeyRequest;
-use envel::{KmsControl, KmsErrorKind, KmsKeyArn};
-use envel_kms::{EmbeddedKms, OpenOptions, StoreError};
+use envel::kms::{CreateKeyRequest, KeyMetadata};
+use envel::{KmsControl, KmsErrorKind, KmsKeyArn, KmsKeyIdentifier};
+use envel_kms::{EmbeddedKms, OpenOptions, RegionClient, StoreError};
 use pollster::block_on;
 
 use super::passphrase::{self, Purpose};
+use crate::args::short_spelling;
 use crate::exit::{Exit, Failure};
 use crate::output::human::Console;
 
@@ -92,6 +93,21 @@ impl Home {
             names.join(", "),
         ));
         Ok(store)
+    }
+
+    /// What is known of a key of the store, given any spelling of it.
+    ///
+    /// # Errors
+    /// There is no such key, or the store fails.
+    pub(crate) fn describe_key(
+        &self,
+        client: &RegionClient,
+        key: &KmsKeyIdentifier,
+    ) -> Result<KeyMetadata, Failure> {
+        block_on(client.describe_key(key.as_str().to_owned())).map_err(|error| match error.kind {
+            KmsErrorKind::NotFound => Failure::no_key(short_spelling(key), &self.store_directory()),
+            _ => error.into(),
+        })
     }
 
     /// Waits until nobody is making the store.

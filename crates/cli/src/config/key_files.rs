@@ -63,7 +63,7 @@ fn decode_aes_key(contents: &SecretBytes) -> Option<AesKey> {
 
 fn from_hexadecimal(digits: &[u8]) -> Option<SecretBytes> {
     let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     SecretBytes::try_filled_by(digits.len() / 2, |out| {

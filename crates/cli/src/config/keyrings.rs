@@ -7,8 +7,7 @@ use envel::{
     BoxFuture, DiscoveryFilter, Keyring, KmsClient, KmsClients, KmsDiscoveryKeyring, KmsError, KmsErrorKind,
     KmsKeyArn, KmsKeyIdentifier, KmsKeyring, MultiKeyring, RawAesKeyring, RawRsaKeyring, RsaKey as RawRsaKey,
 };
-use envel_kms::EmbeddedKms;
-use pollster::block_on;
+use envel_kms::{DEFAULT_REGION, EmbeddedKms};
 
 use super::Settings;
 use super::key_files::{self, RsaKey};
@@ -37,7 +36,9 @@ impl Settings {
         let mut keyrings = Vec::with_capacity(keys.len());
         for key in &keys {
             keyrings.push(match (key, &store) {
-                (KeySpelling::Embedded(identifier), Some(store)) => embedded_keyring(store, identifier)?,
+                (KeySpelling::Embedded(identifier), Some(store)) => {
+                    self.embedded_keyring(store, identifier)?
+                }
                 (key, _) => self.raw_keyring(key, Use::Encrypt)?,
             });
         }
@@ -66,7 +67,7 @@ impl Settings {
                     let keyring = opened
                         .as_ref()
                         .map_err(Failure::clone)
-                        .and_then(|store| embedded_keyring(store, &identifier));
+                        .and_then(|store| self.embedded_keyring(store, &identifier));
                     match keyring {
                         Ok(keyring) => keyrings.push(keyring),
                         Err(failure) => unresolved.push(failure),
@@ -92,6 +93,17 @@ impl Settings {
             keyring: Arc::new(KmsDiscoveryKeyring::new(Arc::new(clients), filter)),
             unresolved: Vec::new(),
         })
+    }
+
+    /// A keyring of one embedded key, by the ARN that messages name.
+    fn embedded_keyring(
+        &self,
+        store: &EmbeddedKms,
+        key: &KmsKeyIdentifier,
+    ) -> Result<Arc<dyn Keyring>, Failure> {
+        let client = store.client(key.arn().map_or(DEFAULT_REGION, KmsKeyArn::region));
+        let key = self.home.describe_key(&client, key)?;
+        Ok(Arc::new(KmsKeyring::new(KmsKeyIdentifier::KeyArn(key.arn), Arc::new(client))))
     }
 
     fn raw_keyring(&self, key: &KeySpelling, purpose: Use) -> Result<Arc<dyn Keyring>, Failure> {
@@ -160,15 +172,6 @@ fn alias_arn(identifier: &KmsKeyIdentifier) -> Option<&KmsKeyArn> {
         KmsKeyIdentifier::AliasArn(arn) => Some(arn),
         _ => None,
     }
-}
-
-/// A keyring of one embedded key, by the ARN that messages name.
-fn embedded_keyring(store: &EmbeddedKms, identifier: &KmsKeyIdentifier) -> Result<Arc<dyn Keyring>, Failure> {
-    let region =
-        identifier.arn().map_or_else(|| LocalRegion::default().to_string(), |arn| arn.region().to_owned());
-    let client = store.client(&region);
-    let key = block_on(KmsClient::describe_key(&client, identifier.as_str().to_owned()))?;
-    Ok(Arc::new(KmsKeyring::new(KmsKeyIdentifier::KeyArn(key.arn), Arc::new(client))))
 }
 
 /// The Regions of the embedded KMS. Any other would be AWS, which is never answered for by the embedded KMS.
