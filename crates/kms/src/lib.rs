@@ -45,6 +45,10 @@
 //! and nothing is remembered between two: what one process changes, the others see at once. A key that was answered survives a power
 //! cut.
 //!
+//! Stores are for Unix systems, on local file systems: network file systems and FUSE are refused on Linux, where they can be told. A
+//! process must not open `kms.sqlite3` by other means while it has the store open, since closing that file again would release SQLite's
+//! locks.
+//!
 //! # Security
 //! - Key material is 256 random bits, sealed in the database under the store's root key. The root key is a file of mode 0600 beside it,
 //!   or sealed under a passphrase by Argon2id. A store whose root key is missing or another's is refused; no root key is ever made

@@ -332,3 +332,36 @@ fn a_damaged_backup_restores_nothing() {
     let kms = EmbeddedKms::open(OpenOptions::new(&elsewhere)).unwrap();
     sample.assert_opens_with(&kms);
 }
+
+#[test]
+fn a_tampered_database_is_an_error_and_not_a_panic() {
+    for (tampering, sees_it) in [
+        ("UPDATE alias SET alias_name = 'alias/a:b'", "ListAliases"),
+        ("UPDATE alias SET creation_ms = -1", "ListAliases"),
+        ("UPDATE kms_key SET state = 'Sleeping'", "ListKeys"),
+        ("UPDATE kms_key SET creation_ms = -9223372036854775808", "ListKeys"),
+        ("UPDATE key_material SET sealed_secret = zeroblob(80)", "Decrypt"),
+        ("UPDATE key_material SET sealed_secret = X''", "Decrypt"),
+    ] {
+        let sample = Sample::new(None);
+        let client = sample.open(None).unwrap().client(DEFAULT_REGION);
+        let database = rusqlite::Connection::open(sample.store().join("kms.sqlite3")).unwrap();
+        database.execute_batch(&format!("PRAGMA ignore_check_constraints = ON; {tampering}")).unwrap();
+        let error = match sees_it {
+            "ListAliases" => block_on(client.list_aliases(None)).unwrap_err(),
+            "ListKeys" => block_on(client.list_keys()).unwrap_err(),
+            _ => block_on(client.decrypt(DecryptRequest::new(sample.ciphertext.clone()))).unwrap_err(),
+        };
+        assert_eq!((error.code.as_str(), error.operation), ("KMSInternalException", sees_it), "{tampering}");
+        assert!(error.message.starts_with("the key store is damaged"), "{error}");
+        // The worker goes on.
+        assert!(block_on(client.create_key(CreateKeyRequest::new())).is_ok());
+    }
+    let sample = Sample::new(Some("passphrase"));
+    let database = rusqlite::Connection::open(sample.store().join("kms.sqlite3")).unwrap();
+    // Four terabytes of memory.
+    let parameters = format!("FFFFFFFF{}", "00".repeat(24));
+    database.execute_batch(&format!("UPDATE store SET passphrase_parameters = X'{parameters}'")).unwrap();
+    let refused = sample.open(Some("passphrase")).unwrap_err();
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+}

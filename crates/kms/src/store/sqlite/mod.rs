@@ -6,6 +6,8 @@
 //! | `root.key` | the root key, unless a passphrase protects it |
 //! | `kms.lock` | locked by whoever opens, makes or restores the store |
 //! | `kms.sqlite3.new`, `root.key.new` | a store that is being made |
+//!
+//! Only SQLite opens `kms.sqlite3`: a process that closes any other descriptor of it loses SQLite's locks on it.
 
 mod backup;
 mod creation;

@@ -6,10 +6,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use envel_core::SecretBytes;
+use envel_core::kms::KmsErrorKind;
 
 use super::root_key::RootKey;
 use super::{SqliteStore, backup};
 use crate::key::{Key, KeyId, KeyMaterial, Scope};
+use crate::refusal::Refusal;
 use crate::store::{Access, KmsStore, StoreError};
 
 fn scope() -> Scope {
@@ -217,4 +219,18 @@ fn writes_are_synced_before_they_are_answered() {
     assert!(number("busy_timeout") >= 30_000);
     let mode: String = store.connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
+}
+
+#[test]
+fn a_store_that_stays_locked_is_busy_and_a_retry_can_help() {
+    let home = tempfile::tempdir().unwrap();
+    let mut first = SqliteStore::open(home.path(), true, None).unwrap();
+    let mut second = SqliteStore::open(home.path(), true, None).unwrap();
+    second.connection.busy_timeout(Duration::ZERO).unwrap();
+    let writing = first.begin(Access::Write).unwrap();
+    let error = second.begin(Access::Write).err().expect("two writers at once");
+    assert!(error.is_busy(), "{error}");
+    assert_eq!(Refusal::from(error).kind(), KmsErrorKind::Unreachable);
+    drop(writing);
+    assert!(second.begin(Access::Write).is_ok());
 }
