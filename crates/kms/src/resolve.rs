@@ -7,10 +7,10 @@ use envel_core::arn::KmsResourceType;
 use envel_core::{KmsKeyArn, KmsKeyIdentifier};
 
 use crate::key::{AliasName, Key, KeyId, Scope};
-use crate::operation::Room;
+use crate::operation::Workspace;
 use crate::refusal::Refusal;
 
-impl Room<'_> {
+impl Workspace<'_> {
     /// The key of any spelling.
     pub(crate) fn key(&self, text: &str) -> Result<Key, Refusal> {
         match parse(text)? {

@@ -10,7 +10,7 @@ use envel_core::{Clock, KmsError};
 
 use crate::calls::{CallCounter, Operation};
 use crate::key::{Key, Scope};
-use crate::operation::{Call, Room};
+use crate::operation::{Call, Workspace};
 use crate::refusal::Refusal;
 use crate::store::{Access, KmsStore, StoreError};
 
@@ -88,15 +88,15 @@ impl Service {
         check_region(region)?;
         call.validate()?;
         self.delete_keys_due()?;
-        let mut room = Room {
+        let mut workspace = Workspace {
             scope: Scope { account: self.caller.account.clone(), region: region.to_owned() },
             now: self.clock.now(),
             transaction: self.store.begin(C::ACCESS)?,
         };
-        let keys = call.resolve(&room)?;
+        let keys = call.resolve(&workspace)?;
         admit(&self.caller, C::OPERATION, keys.as_ref())?;
-        let answer = call.operate(keys, &mut room)?;
-        room.transaction.commit()?;
+        let answer = call.operate(keys, &mut workspace)?;
+        workspace.transaction.commit()?;
         Ok(answer)
     }
 }

@@ -3,7 +3,7 @@
 use envel_core::KmsKeyArn;
 
 use super::limits::check_key_id;
-use super::{Call, Room};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -27,13 +27,13 @@ impl Call for CancelKeyDeletion {
         check_key_id("keyId", &self.key_id)
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
-        Ok([room.key_by_id(&self.key_id)?])
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 1], Refusal> {
+        Ok([workspace.key_by_id(&self.key_id)?])
     }
 
-    fn operate(self, [mut key]: [Key; 1], room: &mut Room<'_>) -> Result<KmsKeyArn, Refusal> {
+    fn operate(self, [mut key]: [Key; 1], workspace: &mut Workspace<'_>) -> Result<KmsKeyArn, Refusal> {
         key.cancel_deletion()?;
-        room.transaction.update_key(&key)?;
+        workspace.transaction.update_key(&key)?;
         Ok(key.arn())
     }
 }

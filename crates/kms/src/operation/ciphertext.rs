@@ -14,7 +14,7 @@
 
 use envel_core::{EncryptionContext, SecretBytes};
 
-use super::Room;
+use super::Workspace;
 use super::limits::canonical_context;
 use crate::key::{Key, KeyId, KeyMaterial, KeyMaterialId};
 use crate::refusal::Refusal;
@@ -68,12 +68,12 @@ pub(super) fn encrypt(
 ///
 /// Whatever does not fit (the blob, the key, the key material, the context), the answer is the same and says no more.
 pub(super) fn decrypt(
-    room: &Room<'_>,
+    workspace: &Workspace<'_>,
     key: &Key,
     context: &EncryptionContext,
     ciphertext: &Ciphertext<'_>,
 ) -> Result<SecretBytes, Refusal> {
-    let material = room.material(key, ciphertext.material)?.ok_or(Refusal::InvalidCiphertext)?;
+    let material = workspace.material(key, ciphertext.material)?.ok_or(Refusal::InvalidCiphertext)?;
     let aad = aad(key, ciphertext.header, context)?;
     sealed::open(&material.secret, Purpose::Ciphertext, &aad, ciphertext.sealed)
         .map_err(|_| Refusal::InvalidCiphertext)
@@ -90,12 +90,16 @@ fn aad(key: &Key, header: &[u8], context: &EncryptionContext) -> Result<Vec<u8>,
 }
 
 /// The ciphertext and the key that a Decrypt or the first half of a ReEncrypt is about.
-pub(super) fn resolve_source(room: &Room<'_>, pinned: Option<&str>, blob: &[u8]) -> Result<Key, Refusal> {
+pub(super) fn resolve_source(
+    workspace: &Workspace<'_>,
+    pinned: Option<&str>,
+    blob: &[u8],
+) -> Result<Key, Refusal> {
     if let Some(text) = pinned {
-        return room.key(text);
+        return workspace.key(text);
     }
     let ciphertext = Ciphertext::parse(blob).ok_or(Refusal::InvalidCiphertext)?;
-    room.existing_key(ciphertext.key)?.ok_or(Refusal::UnknownKeyOfCiphertext)
+    workspace.existing_key(ciphertext.key)?.ok_or(Refusal::UnknownKeyOfCiphertext)
 }
 
 /// Reads a blob and checks that it is of this key.

@@ -1,7 +1,7 @@
 //! CreateAlias.
 
 use super::limits::check_key_id;
-use super::{Call, Room};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::{Alias, AliasName, Key, whole_milliseconds};
 use crate::refusal::Refusal;
@@ -29,21 +29,21 @@ impl Call for CreateAlias {
         check_alias_and_target(&self.alias_name, &self.target_key_id)
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
-        Ok([room.key_by_id(&self.target_key_id)?])
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 1], Refusal> {
+        Ok([workspace.key_by_id(&self.target_key_id)?])
     }
 
-    fn operate(self, [key]: [Key; 1], room: &mut Room<'_>) -> Result<(), Refusal> {
+    fn operate(self, [key]: [Key; 1], workspace: &mut Workspace<'_>) -> Result<(), Refusal> {
         key.check_not_pending_deletion()?;
         let name = AliasName::parse(&self.alias_name)?;
-        if room.transaction.alias(&room.scope, &name)?.is_some() {
-            return Err(Refusal::AliasExists(room.scope.alias_arn(&name)));
+        if workspace.transaction.alias(&workspace.scope, &name)?.is_some() {
+            return Err(Refusal::AliasExists(workspace.scope.alias_arn(&name)));
         }
-        check_room_for_alias(room, &key)?;
-        let now = whole_milliseconds(room.now);
-        let scope = room.scope.clone();
+        check_alias_count(workspace, &key)?;
+        let now = whole_milliseconds(workspace.now);
+        let scope = workspace.scope.clone();
         let alias = Alias { scope, name, target: key.id, creation_date: now, last_updated_date: now };
-        Ok(room.transaction.put_alias(&alias)?)
+        Ok(workspace.transaction.put_alias(&alias)?)
     }
 }
 
@@ -58,8 +58,8 @@ pub(super) fn check_alias_and_target(alias_name: &str, target_key_id: &str) -> R
 }
 
 /// Refuses one alias more than a key may have.
-pub(super) fn check_room_for_alias(room: &Room<'_>, key: &Key) -> Result<(), Refusal> {
-    if room.transaction.aliases(&room.scope, Some(key.id))?.len() >= MAX_ALIASES_PER_KEY {
+pub(super) fn check_alias_count(workspace: &Workspace<'_>, key: &Key) -> Result<(), Refusal> {
+    if workspace.transaction.aliases(&workspace.scope, Some(key.id))?.len() >= MAX_ALIASES_PER_KEY {
         return Err(Refusal::LimitExceeded(format!(
             "{} has {MAX_ALIASES_PER_KEY} aliases, the most that a key may have",
             key.arn()

@@ -3,7 +3,7 @@
 use envel_core::kms::{CreateKeyRequest, KeyMetadata};
 
 use super::limits::check_description;
-use super::{Call, Room};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::{Key, KeyId, KeyMaterial};
 use crate::refusal::Refusal;
@@ -21,14 +21,20 @@ impl Call for CreateKey {
         check_description(&self.0.description)
     }
 
-    fn resolve(&self, _room: &Room<'_>) -> Result<[Key; 0], Refusal> {
+    fn resolve(&self, _room: &Workspace<'_>) -> Result<[Key; 0], Refusal> {
         Ok([])
     }
 
-    fn operate(self, []: [Key; 0], room: &mut Room<'_>) -> Result<KeyMetadata, Refusal> {
-        let material = KeyMaterial::random(room.now)?;
-        let key = Key::new(room.scope.clone(), KeyId::random()?, material.id, self.0.description, room.now);
-        room.transaction.insert_key(&key, &material)?;
+    fn operate(self, []: [Key; 0], workspace: &mut Workspace<'_>) -> Result<KeyMetadata, Refusal> {
+        let material = KeyMaterial::random(workspace.now)?;
+        let key = Key::new(
+            workspace.scope.clone(),
+            KeyId::random()?,
+            material.id,
+            self.0.description,
+            workspace.now,
+        );
+        workspace.transaction.insert_key(&key, &material)?;
         Ok(key.metadata())
     }
 }

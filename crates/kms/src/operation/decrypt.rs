@@ -5,7 +5,7 @@ use std::time::Duration;
 use envel_core::kms::{DecryptRequest, DecryptResponse};
 
 use super::limits::{CIPHERTEXT_LEN, check_context, check_grant_tokens, check_key_id, check_length};
-use super::{Call, Room, ciphertext, end_dry_run};
+use super::{Call, Workspace, ciphertext, end_dry_run};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -36,15 +36,15 @@ impl Call for Decrypt {
         check_grant_tokens(&self.0.grant_tokens)
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
-        Ok([ciphertext::resolve_source(room, self.0.key_id.as_deref(), &self.0.ciphertext_blob)?])
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 1], Refusal> {
+        Ok([ciphertext::resolve_source(workspace, self.0.key_id.as_deref(), &self.0.ciphertext_blob)?])
     }
 
-    fn operate(self, [key]: [Key; 1], room: &mut Room<'_>) -> Result<DecryptResponse, Refusal> {
+    fn operate(self, [key]: [Key; 1], workspace: &mut Workspace<'_>) -> Result<DecryptResponse, Refusal> {
         key.check_usable()?;
         end_dry_run(self.0.dry_run)?;
         let ciphertext = ciphertext::parse_of_key(&key, &self.0.ciphertext_blob)?;
-        let plaintext = ciphertext::decrypt(room, &key, &self.0.encryption_context, &ciphertext)?;
+        let plaintext = ciphertext::decrypt(workspace, &key, &self.0.encryption_context, &ciphertext)?;
         Ok(DecryptResponse::new(key.arn().as_str(), plaintext, Some(ciphertext.material.to_string())))
     }
 }

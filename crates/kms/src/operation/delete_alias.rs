@@ -1,6 +1,6 @@
 //! DeleteAlias.
 
-use super::{Call, Room};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::{AliasName, Key};
 use crate::refusal::Refusal;
@@ -24,12 +24,12 @@ impl Call for DeleteAlias {
         AliasName::parse(&self.alias_name).map(|_| ())
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
-        Ok([room.key(&self.alias_name)?])
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 1], Refusal> {
+        Ok([workspace.key(&self.alias_name)?])
     }
 
-    fn operate(self, [_key]: [Key; 1], room: &mut Room<'_>) -> Result<(), Refusal> {
+    fn operate(self, [_key]: [Key; 1], workspace: &mut Workspace<'_>) -> Result<(), Refusal> {
         let name = AliasName::parse(&self.alias_name)?;
-        Ok(room.transaction.delete_alias(&room.scope, &name)?)
+        Ok(workspace.transaction.delete_alias(&workspace.scope, &name)?)
     }
 }

@@ -3,7 +3,7 @@
 use envel_core::kms::KeyMetadata;
 
 use super::limits::check_key_id;
-use super::{Call, Room};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -27,11 +27,11 @@ impl Call for DescribeKey {
         check_key_id("keyId", &self.key_id)
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
-        Ok([room.key(&self.key_id)?])
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 1], Refusal> {
+        Ok([workspace.key(&self.key_id)?])
     }
 
-    fn operate(self, [key]: [Key; 1], _room: &mut Room<'_>) -> Result<KeyMetadata, Refusal> {
+    fn operate(self, [key]: [Key; 1], _room: &mut Workspace<'_>) -> Result<KeyMetadata, Refusal> {
         Ok(key.metadata())
     }
 }

@@ -1,7 +1,7 @@
 //! DisableKey.
 
 use super::limits::check_key_id;
-use super::{Call, Room};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -25,12 +25,12 @@ impl Call for DisableKey {
         check_key_id("keyId", &self.key_id)
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
-        Ok([room.key_by_id(&self.key_id)?])
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 1], Refusal> {
+        Ok([workspace.key_by_id(&self.key_id)?])
     }
 
-    fn operate(self, [mut key]: [Key; 1], room: &mut Room<'_>) -> Result<(), Refusal> {
+    fn operate(self, [mut key]: [Key; 1], workspace: &mut Workspace<'_>) -> Result<(), Refusal> {
         key.disable()?;
-        Ok(room.transaction.update_key(&key)?)
+        Ok(workspace.transaction.update_key(&key)?)
     }
 }

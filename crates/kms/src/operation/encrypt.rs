@@ -5,7 +5,7 @@ use std::time::Duration;
 use envel_core::kms::{EncryptRequest, EncryptResponse};
 
 use super::limits::{PLAINTEXT_LEN, check_context, check_grant_tokens, check_key_id, check_length};
-use super::{Call, Room, ciphertext, end_dry_run};
+use super::{Call, Workspace, ciphertext, end_dry_run};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -34,14 +34,14 @@ impl Call for Encrypt {
         check_grant_tokens(&self.0.grant_tokens)
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
-        Ok([room.key(&self.0.key_id)?])
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 1], Refusal> {
+        Ok([workspace.key(&self.0.key_id)?])
     }
 
-    fn operate(self, [key]: [Key; 1], room: &mut Room<'_>) -> Result<EncryptResponse, Refusal> {
+    fn operate(self, [key]: [Key; 1], workspace: &mut Workspace<'_>) -> Result<EncryptResponse, Refusal> {
         key.check_usable()?;
         end_dry_run(self.0.dry_run)?;
-        let material = room.current_material(&key)?;
+        let material = workspace.current_material(&key)?;
         let plaintext = self.0.plaintext.expose_secret();
         let blob = ciphertext::encrypt(&key, &material, &self.0.encryption_context, plaintext)?;
         Ok(EncryptResponse::new(key.arn().as_str(), blob))

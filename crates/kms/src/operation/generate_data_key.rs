@@ -7,7 +7,7 @@ use envel_core::primitives::rand;
 use envel_core::{DataKey, SecretBytes};
 
 use super::limits::{NUMBER_OF_BYTES, check_context, check_grant_tokens, check_key_id, check_number};
-use super::{Call, Room, ciphertext, end_dry_run};
+use super::{Call, Workspace, ciphertext, end_dry_run};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -36,14 +36,18 @@ impl Call for GenerateDataKey {
         check_grant_tokens(&self.0.grant_tokens)
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
-        Ok([room.key(&self.0.key_id)?])
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 1], Refusal> {
+        Ok([workspace.key(&self.0.key_id)?])
     }
 
-    fn operate(self, [key]: [Key; 1], room: &mut Room<'_>) -> Result<GenerateDataKeyResponse, Refusal> {
+    fn operate(
+        self,
+        [key]: [Key; 1],
+        workspace: &mut Workspace<'_>,
+    ) -> Result<GenerateDataKeyResponse, Refusal> {
         key.check_usable()?;
         end_dry_run(self.0.dry_run)?;
-        let material = room.current_material(&key)?;
+        let material = workspace.current_material(&key)?;
         let data_key = SecretBytes::try_filled_by(self.0.number_of_bytes as usize, rand::fill)?;
         let blob =
             ciphertext::encrypt(&key, &material, &self.0.encryption_context, data_key.expose_secret())?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use envel_core::kms::{GenerateDataKeyRequest, GenerateDataKeyWithoutPlaintextResponse};
 
-use super::{Call, GenerateDataKey, Room};
+use super::{Call, GenerateDataKey, Workspace};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -36,12 +36,12 @@ impl Call for GenerateDataKeyWithoutPlaintext {
         self.0.validate()
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
-        self.0.resolve(room)
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 1], Refusal> {
+        self.0.resolve(workspace)
     }
 
-    fn operate(self, keys: [Key; 1], room: &mut Room<'_>) -> Result<Self::Answer, Refusal> {
-        let answer = self.0.operate(keys, room)?;
+    fn operate(self, keys: [Key; 1], workspace: &mut Workspace<'_>) -> Result<Self::Answer, Refusal> {
+        let answer = self.0.operate(keys, workspace)?;
         Ok(GenerateDataKeyWithoutPlaintextResponse::new(
             answer.key_id,
             answer.ciphertext_blob,

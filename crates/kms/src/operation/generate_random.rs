@@ -4,7 +4,7 @@ use envel_core::SecretBytes;
 use envel_core::primitives::rand;
 
 use super::limits::{NUMBER_OF_BYTES, check_number};
-use super::{Call, Room};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -24,11 +24,11 @@ impl Call for GenerateRandom {
         check_number("numberOfBytes", self.number_of_bytes, &NUMBER_OF_BYTES)
     }
 
-    fn resolve(&self, _room: &Room<'_>) -> Result<[Key; 0], Refusal> {
+    fn resolve(&self, _room: &Workspace<'_>) -> Result<[Key; 0], Refusal> {
         Ok([])
     }
 
-    fn operate(self, []: [Key; 0], _room: &mut Room<'_>) -> Result<SecretBytes, Refusal> {
+    fn operate(self, []: [Key; 0], _room: &mut Workspace<'_>) -> Result<SecretBytes, Refusal> {
         Ok(SecretBytes::try_filled_by(self.number_of_bytes as usize, rand::fill)?)
     }
 }

@@ -3,7 +3,7 @@
 use envel_core::kms::AliasListEntry;
 
 use super::limits::check_key_id;
-use super::{Call, Room};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -28,12 +28,12 @@ impl Call for ListAliases {
         self.key_id.as_ref().map_or(Ok(()), |key_id| check_key_id("keyId", key_id))
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<Vec<Key>, Refusal> {
-        self.key_id.iter().map(|key_id| room.key_by_id(key_id)).collect()
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<Vec<Key>, Refusal> {
+        self.key_id.iter().map(|key_id| workspace.key_by_id(key_id)).collect()
     }
 
-    fn operate(self, keys: Vec<Key>, room: &mut Room<'_>) -> Result<Self::Answer, Refusal> {
-        let aliases = room.transaction.aliases(&room.scope, keys.first().map(|key| key.id))?;
+    fn operate(self, keys: Vec<Key>, workspace: &mut Workspace<'_>) -> Result<Self::Answer, Refusal> {
+        let aliases = workspace.transaction.aliases(&workspace.scope, keys.first().map(|key| key.id))?;
         Ok(aliases
             .iter()
             .map(|alias| {

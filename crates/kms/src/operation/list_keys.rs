@@ -2,7 +2,7 @@
 
 use envel_core::kms::KeyListEntry;
 
-use super::{Call, Room};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -20,12 +20,12 @@ impl Call for ListKeys {
         Ok(())
     }
 
-    fn resolve(&self, _room: &Room<'_>) -> Result<[Key; 0], Refusal> {
+    fn resolve(&self, _room: &Workspace<'_>) -> Result<[Key; 0], Refusal> {
         Ok([])
     }
 
-    fn operate(self, []: [Key; 0], room: &mut Room<'_>) -> Result<Self::Answer, Refusal> {
-        let keys = room.transaction.keys(&room.scope)?;
+    fn operate(self, []: [Key; 0], workspace: &mut Workspace<'_>) -> Result<Self::Answer, Refusal> {
+        let keys = workspace.transaction.keys(&workspace.scope)?;
         Ok(keys.iter().map(|key| KeyListEntry::new(key.arn())).collect())
     }
 }

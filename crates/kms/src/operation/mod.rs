@@ -77,20 +77,20 @@ pub(crate) trait Call: Send + 'static {
     fn validate(&self) -> Result<(), Refusal>;
 
     /// Finds the keys.
-    fn resolve(&self, room: &Room<'_>) -> Result<Self::Keys, Refusal>;
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<Self::Keys, Refusal>;
 
     /// Does it.
-    fn operate(self, keys: Self::Keys, room: &mut Room<'_>) -> Result<Self::Answer, Refusal>;
+    fn operate(self, keys: Self::Keys, workspace: &mut Workspace<'_>) -> Result<Self::Answer, Refusal>;
 }
 
 /// What a call sees of the KMS: one transaction, one scope, one moment.
-pub(crate) struct Room<'store> {
+pub(crate) struct Workspace<'store> {
     pub(crate) scope: Scope,
     pub(crate) now: SystemTime,
     pub(crate) transaction: Box<dyn StoreTransaction + 'store>,
 }
 
-impl Room<'_> {
+impl Workspace<'_> {
     /// The key material that new ciphertexts of a key are made with.
     fn current_material(&self, key: &Key) -> Result<KeyMaterial, Refusal> {
         let material = self.material(key, key.current_material)?;

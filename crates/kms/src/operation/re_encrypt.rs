@@ -5,7 +5,7 @@ use std::time::Duration;
 use envel_core::kms::{ReEncryptRequest, ReEncryptResponse};
 
 use super::limits::{CIPHERTEXT_LEN, check_context, check_grant_tokens, check_key_id, check_length};
-use super::{Call, Room, ciphertext, end_dry_run};
+use super::{Call, Workspace, ciphertext, end_dry_run};
 use crate::calls::Operation;
 use crate::key::Key;
 use crate::refusal::Refusal;
@@ -39,23 +39,24 @@ impl Call for ReEncrypt {
         check_grant_tokens(&self.0.grant_tokens)
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 2], Refusal> {
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 2], Refusal> {
         let pinned = self.0.source_key_id.as_deref();
-        let source = ciphertext::resolve_source(room, pinned, &self.0.ciphertext_blob)?;
-        Ok([source, room.key(&self.0.destination_key_id)?])
+        let source = ciphertext::resolve_source(workspace, pinned, &self.0.ciphertext_blob)?;
+        Ok([source, workspace.key(&self.0.destination_key_id)?])
     }
 
     fn operate(
         self,
         [source, destination]: [Key; 2],
-        room: &mut Room<'_>,
+        workspace: &mut Workspace<'_>,
     ) -> Result<ReEncryptResponse, Refusal> {
         source.check_usable()?;
         destination.check_usable()?;
         end_dry_run(self.0.dry_run)?;
         let ciphertext = ciphertext::parse_of_key(&source, &self.0.ciphertext_blob)?;
-        let plaintext = ciphertext::decrypt(room, &source, &self.0.source_encryption_context, &ciphertext)?;
-        let material = room.current_material(&destination)?;
+        let plaintext =
+            ciphertext::decrypt(workspace, &source, &self.0.source_encryption_context, &ciphertext)?;
+        let material = workspace.current_material(&destination)?;
         let context = &self.0.destination_encryption_context;
         let blob = ciphertext::encrypt(&destination, &material, context, plaintext.expose_secret())?;
         let mut answer = ReEncryptResponse::new(destination.arn().as_str(), source.arn().as_str(), blob);

@@ -3,7 +3,7 @@
 use envel_core::kms::ScheduleKeyDeletionResponse;
 
 use super::limits::{check_key_id, check_number};
-use super::{Call, Room};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::{Key, PENDING_WINDOW_IN_DAYS};
 use crate::refusal::Refusal;
@@ -29,13 +29,13 @@ impl Call for ScheduleKeyDeletion {
         check_number("pendingWindowInDays", self.pending_window_in_days, &PENDING_WINDOW_IN_DAYS)
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 1], Refusal> {
-        Ok([room.key_by_id(&self.key_id)?])
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 1], Refusal> {
+        Ok([workspace.key_by_id(&self.key_id)?])
     }
 
-    fn operate(self, [mut key]: [Key; 1], room: &mut Room<'_>) -> Result<Self::Answer, Refusal> {
-        key.schedule_deletion(room.now, self.pending_window_in_days)?;
-        room.transaction.update_key(&key)?;
+    fn operate(self, [mut key]: [Key; 1], workspace: &mut Workspace<'_>) -> Result<Self::Answer, Refusal> {
+        key.schedule_deletion(workspace.now, self.pending_window_in_days)?;
+        workspace.transaction.update_key(&key)?;
         Ok(ScheduleKeyDeletionResponse::new(key.arn(), key.deletion_date, key.state))
     }
 }

@@ -1,7 +1,7 @@
 //! UpdateAlias.
 
-use super::create_alias::{check_alias_and_target, check_room_for_alias};
-use super::{Call, Room};
+use super::create_alias::{check_alias_and_target, check_alias_count};
+use super::{Call, Workspace};
 use crate::calls::Operation;
 use crate::key::{AliasName, Key, whole_milliseconds};
 use crate::refusal::Refusal;
@@ -28,20 +28,20 @@ impl Call for UpdateAlias {
         check_alias_and_target(&self.alias_name, &self.target_key_id)
     }
 
-    fn resolve(&self, room: &Room<'_>) -> Result<[Key; 2], Refusal> {
-        Ok([room.key(&self.alias_name)?, room.key_by_id(&self.target_key_id)?])
+    fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 2], Refusal> {
+        Ok([workspace.key(&self.alias_name)?, workspace.key_by_id(&self.target_key_id)?])
     }
 
-    fn operate(self, [before, key]: [Key; 2], room: &mut Room<'_>) -> Result<(), Refusal> {
+    fn operate(self, [before, key]: [Key; 2], workspace: &mut Workspace<'_>) -> Result<(), Refusal> {
         key.check_not_pending_deletion()?;
         if before.id != key.id {
-            check_room_for_alias(room, &key)?;
+            check_alias_count(workspace, &key)?;
         }
         let name = AliasName::parse(&self.alias_name)?;
-        let alias = room.transaction.alias(&room.scope, &name)?;
-        let mut alias = alias.ok_or_else(|| alias_not_found(&room.scope, &name))?;
+        let alias = workspace.transaction.alias(&workspace.scope, &name)?;
+        let mut alias = alias.ok_or_else(|| alias_not_found(&workspace.scope, &name))?;
         alias.target = key.id;
-        alias.last_updated_date = whole_milliseconds(room.now);
-        Ok(room.transaction.put_alias(&alias)?)
+        alias.last_updated_date = whole_milliseconds(workspace.now);
+        Ok(workspace.transaction.put_alias(&alias)?)
     }
 }
