@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use envel_core::{BoxFuture, EncryptedDataKey, KmsClients, KmsKeyArn, SecretBytes};
 
-use super::kms::{decrypt, entries_with_arns};
+use super::kms::{KmsEntry, decrypt, kms_entries};
 use super::{Keyring, UnwrapOutcome, UnwrapRequest, WrapOutcome, WrapRequest};
 use crate::error::KeyringError;
 
@@ -69,14 +69,14 @@ impl KmsDiscoveryKeyring {
 
     async fn unwrap(&self, request: UnwrapRequest<'_>) -> UnwrapOutcome {
         let mut outcome = UnwrapOutcome::default();
-        let entries = match entries_with_arns(&request) {
+        let entries = match kms_entries(&request) {
             Ok(entries) => entries,
             Err((index, error)) => {
                 outcome.record(&request, index, "KMS discovery", Err(error));
                 return outcome;
             }
         };
-        for (index, edk, arn) in entries {
+        for KmsEntry { index, edk, arn } in entries {
             let opened = self.open(&arn, edk, &request).await;
             outcome.record(&request, index, &format!("KMS key {arn}"), opened);
             if outcome.unwrapped.is_some() {

@@ -83,14 +83,14 @@ impl KmsKeyring {
     async fn unwrap(&self, request: UnwrapRequest<'_>) -> UnwrapOutcome {
         let mut outcome = UnwrapOutcome::default();
         let keyring = format!("KMS key {}", self.key);
-        let entries = match entries_with_arns(&request) {
+        let entries = match kms_entries(&request) {
             Ok(entries) => entries,
             Err((index, error)) => {
                 outcome.record(&request, index, &keyring, Err(error));
                 return outcome;
             }
         };
-        for (index, edk, arn) in entries {
+        for KmsEntry { index, edk, arn } in entries {
             if arn.as_str() != self.key.as_str() {
                 continue;
             }
@@ -118,18 +118,25 @@ impl Keyring for KmsKeyring {
     }
 }
 
-/// The entries of KMS keys, each with the key ARN that it names. One that names none fails them all.
+/// An entry of a KMS key, with the key ARN that it names.
+pub(super) struct KmsEntry<'a> {
+    pub(super) index: usize,
+    pub(super) edk: &'a EncryptedDataKey,
+    pub(super) arn: KmsKeyArn,
+}
+
+/// The entries of KMS keys. One that names no key ARN fails them all.
 ///
 /// # Specification
 /// `framework/aws-kms/aws-kms-keyring.md`, "OnDecrypt": the entries are filtered before any is tried.
-pub(super) fn entries_with_arns<'a>(
+pub(super) fn kms_entries<'a>(
     request: &UnwrapRequest<'a>,
-) -> Result<Vec<(usize, &'a EncryptedDataKey, KmsKeyArn)>, (usize, KeyringError)> {
+) -> Result<Vec<KmsEntry<'a>>, (usize, KeyringError)> {
     let entries = request.encrypted_data_keys.iter().enumerate();
     entries
         .filter(|(_, edk)| edk.key_provider_id == PROVIDER_ID)
         .map(|(index, edk)| match key_arn(&edk.key_provider_info) {
-            Ok(arn) => Ok((index, edk, arn)),
+            Ok(arn) => Ok(KmsEntry { index, edk, arn }),
             Err(error) => Err((index, error)),
         })
         .collect()
