@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use envel::primitives::aead::{AeadAlgorithm, AeadKey};
 use envel::{
-    AlgorithmSuiteId, Client, Clock, DecryptOptions, DefaultManager, EncryptOptions, RawAesKeyring,
-    SecretBytes, SystemClock,
+    AlgorithmSuiteId, BoxFuture, Client, Clock, DecryptOptions, DecryptionMaterials,
+    DecryptionMaterialsRequest, DefaultManager, EncryptOptions, EncryptionContext, EncryptionMaterials,
+    EncryptionMaterialsRequest, Error, Keyring, MaterialsManager, OpenedBy, RawAesKeyring, SecretBytes,
+    SystemClock, WrapRequest,
 };
 use pollster::block_on;
 
@@ -147,6 +149,86 @@ fn stream_open_case(
     Case { name, message_len, run }
 }
 
+/// A manager that hands out one set of materials: what a cache does.
+#[derive(Debug)]
+struct ReusedMaterials {
+    encryption: Arc<EncryptionMaterials>,
+    decryption: Arc<DecryptionMaterials>,
+}
+
+impl ReusedMaterials {
+    fn new(suite: AlgorithmSuiteId) -> Self {
+        let suite = suite.suite();
+        let keyring = RawAesKeyring::new("bench", "key", &SecretBytes::zeroed(32)).unwrap();
+        let context = EncryptionContext::new();
+        let outcome = block_on(keyring.wrap_data_key(WrapRequest::generate(suite, &context))).unwrap();
+        let data_key = outcome.generated.unwrap();
+        let opened_by = OpenedBy::new(0, &outcome.wrapped[0].encrypted_data_key, None);
+        let decryption = DecryptionMaterials::new(
+            suite,
+            context.clone(),
+            &[],
+            data_key.duplicate_secret(),
+            opened_by,
+            None,
+        );
+        let encryption = EncryptionMaterials::new(suite, context, &[], data_key, outcome.wrapped, None);
+        Self { encryption: Arc::new(encryption.unwrap()), decryption: Arc::new(decryption.unwrap()) }
+    }
+}
+
+impl MaterialsManager for ReusedMaterials {
+    fn encryption_materials<'a>(
+        &'a self,
+        _: EncryptionMaterialsRequest<'a>,
+    ) -> BoxFuture<'a, Result<Arc<EncryptionMaterials>, Error>> {
+        Box::pin(std::future::ready(Ok(self.encryption.clone())))
+    }
+
+    fn decryption_materials<'a>(
+        &'a self,
+        _: DecryptionMaterialsRequest<'a>,
+    ) -> BoxFuture<'a, Result<Arc<DecryptionMaterials>, Error>> {
+        Box::pin(std::future::ready(Ok(self.decryption.clone())))
+    }
+}
+
+fn reused_seal_case(name: &'static str, suite: AlgorithmSuiteId, message_len: usize) -> Case {
+    let (client, manager) = (Client::default(), ReusedMaterials::new(suite));
+    let options = EncryptOptions::new();
+    let plaintext = vec![3; message_len];
+    let mut message = Vec::new();
+    let run = Box::new(move || {
+        block_on(client.encrypt_into(&manager, &plaintext, &mut message, &options)).unwrap();
+        black_box(&message);
+    });
+    Case { name, message_len, run }
+}
+
+fn batch_case(name: &'static str, suite: AlgorithmSuiteId, message_len: usize) -> Case {
+    let manager = ReusedMaterials::new(suite);
+    let batch = block_on(Client::default().start_batch(&manager, &EncryptOptions::new())).unwrap();
+    let plaintext = vec![3; message_len];
+    let mut message = Vec::new();
+    let run = Box::new(move || {
+        batch.encrypt_into(&plaintext, &mut message).unwrap();
+        black_box(&message);
+    });
+    Case { name, message_len, run }
+}
+
+fn reused_open_case(name: &'static str, suite: AlgorithmSuiteId, message_len: usize) -> Case {
+    let (client, manager) = (Client::default(), ReusedMaterials::new(suite));
+    let message = block_on(client.encrypt(&manager, &vec![3; message_len], &EncryptOptions::new())).unwrap();
+    let mut plaintext = Vec::new();
+    let options = DecryptOptions::new();
+    let run = Box::new(move || {
+        block_on(client.decrypt_into(&manager, &message.message, &mut plaintext, &options)).unwrap();
+        black_box(&plaintext);
+    });
+    Case { name, message_len, run }
+}
+
 fn main() {
     use AlgorithmSuiteId::{
         Aes256GcmHkdfSha512CommitKey as V2, Aes256GcmHkdfSha512CommitKeyEcdsaP384 as SIGNED,
@@ -168,8 +250,10 @@ fn main() {
         stream_open_case("open as a stream, 64 MiB, 64 KiB frames", V2, 64 * MIB, 64 << 10),
         seal_case("seal from a slice, signed, 1 MiB, 64 KiB frames", SIGNED, MIB, 64 << 10),
         open_case("open from a slice, signed, 1 MiB, 64 KiB frames", SIGNED, MIB, 64 << 10),
-        seal_case("seal from a slice, 1 KiB", V2, 1024, 64 << 10),
-        open_case("open from a slice, 1 KiB", V2, 1024, 64 << 10),
+        seal_case("1 KiB messages: encrypt, a new data key each", V2, 1024, 64 << 10),
+        reused_seal_case("1 KiB messages: encrypt, materials reused", V2, 1024),
+        batch_case("1 KiB messages: encrypt, a batch", V2, 1024),
+        reused_open_case("1 KiB messages: decrypt, materials reused", V2, 1024),
     ];
     let mut speeds = vec![Vec::new(); cases.len()];
     for round in 0..=ROUNDS {
@@ -187,11 +271,13 @@ fn main() {
         let ratios = speeds[index].iter().zip(&speeds[limit]).map(|(speed, limit)| speed / limit).collect();
         median(ratios)
     };
-    println!("| work, one thread, medians of {ROUNDS} interleaved rounds | MB/s | of the limit |");
-    println!("|---|---:|---:|");
+    println!("| work, one thread, medians of {ROUNDS} interleaved rounds | MB/s | of the limit | a second |");
+    println!("|---|---:|---:|---:|");
     for (index, case) in cases.iter().enumerate() {
-        let limit = usize::from(case.name.contains("open"));
-        println!("| {} | {:.0} | {:.2} |", case.name, median(speeds[index].clone()), ratio(index, limit));
+        let limit = usize::from(case.name.contains("open") || case.name.contains("decrypt"));
+        let speed = median(speeds[index].clone());
+        let rate = speed * 1e6 / case.message_len as f64;
+        println!("| {} | {speed:.0} | {:.2} | {rate:.0} |", case.name, ratio(index, limit));
     }
 }
 

@@ -5,6 +5,7 @@ mod asynchronous;
 mod outputs;
 
 use std::io::Read;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use zeroize::Zeroize;
@@ -14,6 +15,7 @@ use crate::error::Error;
 use crate::materials::{EncryptionMaterials, OpenedBy};
 use crate::message::MessageHeader;
 use crate::options::{ClientBuilder, DecryptOptions, EncryptOptions};
+use crate::parallel::all_cores;
 use crate::stream::{
     DecryptReader, EncryptSummary, Encryption, EncryptionSettings, OpenedHeader, Opening, PendingMessage,
     SliceOpening, SliceSealing,
@@ -185,7 +187,13 @@ impl Client {
         options: &DecryptOptions,
     ) -> Result<DecryptReader<R>, Error> {
         let opened = self.open_header(manager, pending.header, options).await?;
-        Ok(DecryptReader::new(opened, options.release, pending.source, pending.input))
+        Ok(DecryptReader::new(
+            opened,
+            options.release,
+            options.threads.unwrap_or_else(all_cores),
+            pending.source,
+            pending.input,
+        ))
     }
 
     /// Decrypts a whole message in memory.
@@ -239,7 +247,7 @@ impl Client {
         let header = MessageHeader::parse(message, self.settings.limits)?;
         let OpenedHeader { header, opened_by, body } = self.open_header(manager, header, options).await?;
         let mut opening = SliceOpening::start(body, header.header_len(), message, plaintext);
-        while opening.advance(message, plaintext, BYTES_PER_POLL)? {
+        while opening.advance(message, plaintext, BYTES_PER_POLL, NonZeroUsize::MIN)? {
             yield_now().await;
         }
         plaintext.truncate(opening.plaintext_len());
@@ -247,7 +255,7 @@ impl Client {
     }
 
     /// Checks a header, asks for its materials, and verifies it.
-    async fn open_header(
+    pub(crate) async fn open_header(
         &self,
         manager: &dyn MaterialsManager,
         header: MessageHeader,
@@ -280,8 +288,8 @@ async fn seal(
     message: &mut Vec<u8>,
 ) -> Result<EncryptSummary, Error> {
     let mut sealing = SliceSealing::start(encryption, plaintext, message)?;
-    while sealing.advance(plaintext, message, BYTES_PER_POLL)? {
+    while sealing.advance(plaintext, message, BYTES_PER_POLL, NonZeroUsize::MIN)? {
         yield_now().await;
     }
-    sealing.finish(message)
+    sealing.finish(plaintext, message)
 }

@@ -133,6 +133,11 @@ pub enum Refusal {
     /// The caller takes unsigned messages alone.
     #[error("the message is signed, and only unsigned ones are accepted here")]
     Signed,
+    /// Ranges of a signed message were not allowed: only the whole message shows that the signature verifies.
+    #[error(
+        "the message is signed, and a range of it cannot show that the signature verifies: decrypt the whole message, or allow ranges of which the signature is not verified"
+    )]
+    UnverifiableSignature,
 }
 
 /// Something in the call that cannot be.
@@ -193,6 +198,31 @@ pub enum InvalidCall {
         max: u64,
         /// The frame length in force.
         frame_length: u32,
+    },
+    /// Ranges were asked of a message without frames, of which no part can be verified by itself.
+    #[error("the message is not framed, so no range of it can be read: decrypt the whole message")]
+    RangeOfNonFramed,
+    /// A range ends before it starts.
+    #[error("a range from {start} to {end} ends before it starts")]
+    RangeReversed {
+        /// Where it starts.
+        start: u64,
+        /// Where it ends.
+        end: u64,
+    },
+    /// A range starts beyond the end of the plaintext.
+    #[error("a range starts at {start}, beyond the end of the plaintext, which has {plaintext_len} bytes")]
+    RangeBeyondEnd {
+        /// Where it starts.
+        start: u64,
+        /// The verified length of the plaintext.
+        plaintext_len: u64,
+    },
+    /// A range is longer than the memory that this machine can address.
+    #[error("a range of {length} bytes does not fit in memory: read it in parts")]
+    RangeTooLong {
+        /// Bytes of the range.
+        length: u64,
     },
     /// The header does not fit its length fields or the limits in force.
     #[error("the header would be too long, or have too many encrypted data keys: {0}")]

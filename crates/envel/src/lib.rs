@@ -30,6 +30,8 @@ mod keyring;
 mod materials;
 mod message;
 mod options;
+mod parallel;
+mod range;
 mod seal;
 mod stream;
 mod suite;
@@ -52,6 +54,7 @@ pub use message::{
     ContentType, HeaderLimitExceeded, HeaderLimits, MalformedMessage, MessageHeader, MessageId,
 };
 pub use options::{ClientBuilder, DEFAULT_FRAME_LENGTH, DecryptOptions, EncryptOptions};
+pub use range::{AsyncOpenMessage, AsyncReadAt, OpenMessage, RangeOutput, RangeProof, ReadAt, VerifiedRange};
 #[cfg(feature = "tokio")]
 pub use stream::{AsyncDecryptReader, AsyncEncryptWriter, AsyncPendingMessage};
 pub use stream::{

@@ -1,10 +1,13 @@
 //! What a caller can choose: once for a client, and for each message.
 
+use std::num::NonZeroUsize;
+
 use envel_core::EncryptionContext;
 
 use crate::client::Client;
 use crate::error::{Error, InvalidCall};
 use crate::message::HeaderLimits;
+use crate::parallel::all_cores;
 use crate::stream::{EncryptionSettings, ReleasePolicy};
 use crate::suite::{AlgorithmSuiteId, CommitmentPolicy};
 
@@ -109,6 +112,7 @@ impl ClientBuilder {
             commitment_policy: policy,
             frame_length,
             max_encrypted_data_keys: self.limits.max_encrypted_data_keys,
+            threads: options.threads.unwrap_or_else(all_cores),
             expected_plaintext_len: options.expected_plaintext_len,
         })
     }
@@ -127,6 +131,7 @@ pub struct EncryptOptions {
     pub(crate) is_signed: bool,
     pub(crate) frame_length: Option<u32>,
     pub(crate) expected_plaintext_len: Option<u64>,
+    pub(crate) threads: Option<NonZeroUsize>,
 }
 
 impl EncryptOptions {
@@ -163,6 +168,14 @@ impl EncryptOptions {
         self
     }
 
+    /// How many threads the synchronous calls may use for a message of more than 512 KiB. Default: one for each core. The message is
+    /// the same, byte for byte, whatever their number.
+    #[must_use]
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
     /// The most plaintext that will come; more is an error. It lets a materials manager count bytes.
     #[must_use]
     pub fn expected_plaintext_len(mut self, length: u64) -> Self {
@@ -177,6 +190,8 @@ pub struct DecryptOptions {
     pub(crate) reproduced_context: EncryptionContext,
     pub(crate) release: ReleasePolicy,
     pub(crate) is_unsigned_only: bool,
+    pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) is_unverified_signature_allowed: bool,
 }
 
 impl DecryptOptions {
@@ -200,10 +215,27 @@ impl DecryptOptions {
         self
     }
 
+    /// How many threads the synchronous calls may use for a message of more than 512 KiB. Default: one for each core.
+    #[must_use]
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
     /// Refuses signed messages, for readers who cannot wait for a signature.
     #[must_use]
     pub fn unsigned_only(mut self, unsigned_only: bool) -> Self {
         self.is_unsigned_only = unsigned_only;
+        self
+    }
+    /// Reads ranges of signed messages although no range can show that the signature verifies. Default: they are refused.
+    ///
+    /// # Security
+    /// What is read was made by somebody who could decrypt the message, not necessarily by the signer. Only
+    /// [`Client::open_at`] and [`Client::open_at_async`] heed this.
+    #[must_use]
+    pub fn allow_unverified_signature(mut self, allow: bool) -> Self {
+        self.is_unverified_signature_allowed = allow;
         self
     }
 }

@@ -70,6 +70,9 @@ pub enum MalformedMessage {
     /// The body is not one that frames of this length can make.
     #[error("the body's length is not one that frames can make")]
     BodyLength,
+    /// Another frame, or none, stands where the length of the message puts its final frame.
+    #[error("the final frame is not where the message's length puts it: the message was cut or added to")]
+    FinalFrameMissing,
     /// The footer's length is zero or beyond what a signature takes.
     #[error("the footer claims a signature of {0} bytes")]
     SignatureLength(u16),

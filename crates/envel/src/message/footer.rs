@@ -7,6 +7,9 @@ use super::codec::{Cursor, MalformedMessage, ParseError, write_prefixed};
 /// Bytes of the length field.
 pub(crate) const LENGTH_LEN: usize = 2;
 
+/// The least bytes of a DER signature: two integers of one byte.
+const MIN_SIGNATURE_LEN: usize = 8;
+
 /// Parses the footer at the start of `bytes`: the signature, and how many bytes it took.
 ///
 /// # Specification
@@ -21,6 +24,16 @@ pub(crate) fn parse(bytes: &[u8], algorithm: EcdsaAlgorithm) -> Result<(&[u8], u
     Ok((signature, cursor.position()))
 }
 
+/// The bytes that a footer may take, the likeliest first: none without a signature, else as many as a DER signature can have.
+///
+/// The usual length is what official writers force; others do not.
+pub(crate) fn possible_lens(algorithm: Option<EcdsaAlgorithm>) -> Vec<u64> {
+    let Some(algorithm) = algorithm else { return vec![0] };
+    let usual = algorithm.signature_len();
+    let others = (MIN_SIGNATURE_LEN..=algorithm.max_signature_len()).rev().filter(|length| *length != usual);
+    std::iter::once(usual).chain(others).map(|length| (LENGTH_LEN + length) as u64).collect()
+}
+
 /// Appends the footer; `None` if the signature is longer than its length field can say.
 pub(crate) fn write(out: &mut Vec<u8>, signature: &[u8]) -> Option<()> {
     write_prefixed(out, signature)
@@ -29,6 +42,14 @@ pub(crate) fn write(out: &mut Vec<u8>, signature: &[u8]) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_usual_length_of_a_footer_is_tried_first_and_each_once() {
+        assert_eq!(possible_lens(None), [0]);
+        let lens = possible_lens(Some(EcdsaAlgorithm::P256Sha256));
+        assert_eq!(lens[..3], [73, 74, 72]);
+        assert_eq!((lens.len(), lens.last()), (72 - 8 + 1, Some(&10)));
+    }
 
     #[test]
     fn impossible_lengths_are_refused_before_the_signature_arrives() {

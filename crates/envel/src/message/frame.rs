@@ -30,13 +30,22 @@ pub(crate) struct SequenceNumber(NonZeroU32);
 impl SequenceNumber {
     pub(crate) const FIRST: Self = Self(NonZeroU32::MIN);
 
+    pub(crate) fn new(number: NonZeroU32) -> Self {
+        Self(number)
+    }
+
     pub(crate) fn as_u32(self) -> u32 {
         self.0.get()
     }
 
     /// The number after this one; `None` after the last that the format has.
     pub(crate) fn next(self) -> Option<Self> {
-        self.0.checked_add(1).map(Self)
+        self.after(1)
+    }
+
+    /// The number `count` further on; `None` beyond the last that the format has.
+    pub(crate) fn after(self, count: usize) -> Option<Self> {
+        self.0.checked_add(u32::try_from(count).ok()?).map(Self)
     }
 
     /// The IV that belongs to this number under one derived key: eight zero bytes, then the number.

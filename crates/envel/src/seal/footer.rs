@@ -31,6 +31,12 @@ impl MessageSigner {
         footer::LENGTH_LEN + self.key.algorithm().signature_len()
     }
 
+    /// The footer, after these last bytes of the body.
+    pub(crate) fn finish_after(mut self, last: &[u8]) -> Result<Vec<u8>, Error> {
+        self.update(last);
+        self.finish()
+    }
+
     /// The footer.
     pub(crate) fn finish(self) -> Result<Vec<u8>, Error> {
         let signature = self.key.sign_digest(&self.hasher.finish())?;

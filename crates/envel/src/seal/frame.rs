@@ -3,13 +3,15 @@
 use envel_core::CryptoError;
 use envel_core::primitives::aead::{AeadKey, TAG_LEN};
 
-use super::sequence::FrameTicket;
+use super::sequence::{FrameTicket, FrameTickets};
 use crate::error::Error;
 use crate::message::MessageId;
 use crate::message::body_aad::{BodyAad, BodyContent};
 use crate::message::frame::{
-    FINAL_OVERHEAD, FrameHead, SequenceNumber, write_final_head, write_regular_head,
+    FINAL_OVERHEAD, FrameHead, REGULAR_HEAD_LEN, REGULAR_OVERHEAD, SequenceNumber, write_final_head,
+    write_regular_head,
 };
+use crate::message::layout::RegularFrames;
 
 /// Seals the frames of one message. Shared by every thread that does.
 #[derive(Debug)]
@@ -29,6 +31,22 @@ impl FrameSealer {
         let (head, rest) = frame.split_first_chunk_mut().ok_or(CryptoError::InvalidLength)?;
         write_regular_head(head, number);
         self.seal(BodyContent::RegularFrame, number, rest)
+    }
+
+    /// Seals consecutive regular frames of `plaintext`, one for each ticket, into `frames`.
+    pub(crate) fn seal_frames(
+        &self,
+        tickets: FrameTickets,
+        frame_length: usize,
+        plaintext: &[u8],
+        frames: &mut [u8],
+    ) -> Result<(), Error> {
+        let frames = frames.chunks_exact_mut(frame_length + REGULAR_OVERHEAD);
+        for ((ticket, contents), frame) in tickets.zip(plaintext.chunks_exact(frame_length)).zip(frames) {
+            frame[REGULAR_HEAD_LEN..REGULAR_HEAD_LEN + frame_length].copy_from_slice(contents);
+            self.seal_regular(ticket, frame)?;
+        }
+        Ok(())
     }
 
     /// Seals the final frame in place, likewise.
@@ -62,6 +80,26 @@ impl FrameOpener {
         Self { key, message_id, is_framed }
     }
 
+    /// Opens consecutive regular frames, which `body` begins with, into `plaintext`.
+    ///
+    /// # What is verified
+    /// As for [`Self::open`]; what follows a frame that does not verify is not opened.
+    pub(crate) fn open_frames(
+        &self,
+        frames: &RegularFrames,
+        body: &[u8],
+        plaintext: &mut [u8],
+    ) -> Result<(), Error> {
+        let contents = plaintext.chunks_exact_mut(frames.frame_length());
+        let bodies = body.chunks_exact(frames.frame_length() + REGULAR_OVERHEAD);
+        for ((number, frame), contents) in frames.numbers().zip(bodies).zip(contents) {
+            let head = FrameHead::parse(frame, number, frames.frame_length_field())
+                .map_err(|error| Error::at_end_of_input(error, "the body"))?;
+            self.open(&head, frame, contents)?;
+        }
+        Ok(())
+    }
+
     /// Opens a whole frame, or a whole non-framed body, into `plaintext`, which has the length of its contents.
     ///
     /// # What is verified
@@ -92,7 +130,7 @@ mod tests {
 
     use super::super::sequence::FrameSequence;
     use super::*;
-    use crate::message::frame::{FINAL_HEAD_LEN, REGULAR_HEAD_LEN};
+    use crate::message::frame::FINAL_HEAD_LEN;
 
     fn key() -> AeadKey {
         AeadKey::new(AeadAlgorithm::Aes256Gcm, &[1; 32]).unwrap()
@@ -105,7 +143,7 @@ mod tests {
         let opener = FrameOpener::new(key(), id, true);
         let mut sequence = FrameSequence::new();
         let mut regular = [0x55; REGULAR_HEAD_LEN + 8 + TAG_LEN];
-        sealer.seal_regular(sequence.next_regular().unwrap(), &mut regular).unwrap();
+        sealer.seal_regular(sequence.next_regular(1).unwrap().next().unwrap(), &mut regular).unwrap();
         let mut last = [0x66; FINAL_HEAD_LEN + 3 + TAG_LEN];
         sealer.seal_final(sequence.take_final().unwrap(), &mut last).unwrap();
 

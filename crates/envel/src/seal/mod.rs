@@ -9,4 +9,4 @@ pub(crate) mod sequence;
 pub(crate) use derive::DerivedKeys;
 pub(crate) use footer::{MessageSigner, MessageVerifier};
 pub(crate) use frame::{FrameOpener, FrameSealer};
-pub(crate) use sequence::FrameSequence;
+pub(crate) use sequence::{FrameSequence, FrameTickets};

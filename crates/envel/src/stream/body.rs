@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Refusal};
 use crate::message::frame::{FrameHead, SequenceNumber};
+use crate::message::layout::RegularFrames;
 use crate::message::{MalformedMessage, ParseError, footer};
 use crate::seal::{FrameOpener, MessageVerifier};
 
@@ -39,6 +40,11 @@ impl BodyReader {
         Self { opener, verifier, is_framed, frame_length, max_non_framed_len, state }
     }
 
+    /// What opens frames in any order. The signature is never verified then.
+    pub(crate) fn into_opener(self) -> FrameOpener {
+        self.opener
+    }
+
     pub(crate) fn state(&self) -> BodyState {
         self.state
     }
@@ -49,6 +55,16 @@ impl BodyReader {
 
     pub(crate) fn frame_length(&self) -> u32 {
         self.frame_length
+    }
+
+    /// What opens frames, for those who do the work, and the bookkeeping, for who hands it to them.
+    pub(crate) fn split(&mut self) -> (&FrameOpener, RegularFrameTaker<'_>) {
+        let taker = RegularFrameTaker {
+            verifier: self.verifier.as_mut(),
+            state: &mut self.state,
+            frame_length: if self.is_framed { self.frame_length } else { 0 },
+        };
+        (&self.opener, taker)
     }
 
     /// The head of the frame that stands at the start of `input`, once the whole frame is there.
@@ -117,6 +133,41 @@ impl BodyReader {
             BodyState::Footer => "the footer",
             BodyState::End => "nothing",
         }
+    }
+}
+
+/// Takes regular frames out of a body, to be opened by others.
+#[derive(Debug)]
+pub(crate) struct RegularFrameTaker<'a> {
+    verifier: Option<&'a mut MessageVerifier>,
+    state: &'a mut BodyState,
+    /// 0 if the body has no frames.
+    frame_length: u32,
+}
+
+impl RegularFrameTaker<'_> {
+    /// Takes the whole regular frames at the start of `input`, as many as fit into `most` bytes; none if the next one is the final
+    /// frame, is not there as a whole, or is malformed.
+    ///
+    /// # What is verified
+    /// Nothing yet: the frames are numbered in order, and hashed for the signature.
+    pub(crate) fn take(&mut self, input: &[u8], most: usize) -> Option<RegularFrames> {
+        let BodyState::Frame(first) = *self.state else { return None };
+        let stride = RegularFrames::new(first, 1, self.frame_length).body_len();
+        let mut next = first;
+        let mut count = 0;
+        for frame in input.get(..most).unwrap_or(input).chunks_exact(stride) {
+            let Ok(head) = FrameHead::parse(frame, next, self.frame_length) else { break };
+            let Some(following) = next.next().filter(|_| !head.is_final) else { break };
+            next = following;
+            count += 1;
+        }
+        let frames = Some(RegularFrames::new(first, count, self.frame_length)).filter(|_| count > 0)?;
+        if let Some(verifier) = &mut self.verifier {
+            verifier.update(&input[..frames.body_len()]);
+        }
+        *self.state = BodyState::Frame(next);
+        Some(frames)
     }
 }
 

@@ -1,17 +1,18 @@
 //! Decrypts a stream: bytes in at any pace, plaintext out by the release rules.
 
 use std::collections::VecDeque;
+use std::io::{self, Read};
 
 use envel_core::SecretBytes;
 
-use super::body::{BodyError, BodyReader, BodyState};
+use super::body::{BodyError, BodyReader, BodyState, RegularFrameTaker};
+use super::frame_batch::BATCH_LEN;
 use super::{DecryptSummary, ReleasePolicy};
 use crate::error::{Error, Refusal};
 use crate::message::MalformedMessage;
-use crate::message::frame::{FrameHead, REGULAR_OVERHEAD};
-
-/// How many bytes are asked of the source at once, where frames are shorter.
-const READ_LEN: usize = 1 << 20;
+use crate::message::frame::FrameHead;
+use crate::message::layout::RegularFrames;
+use crate::seal::FrameOpener;
 
 /// Plaintext that is held back is held in pieces of at least this many bytes.
 const HELD_PIECE_LEN: usize = 1 << 16;
@@ -78,6 +79,32 @@ impl InputBuffer {
             self.bytes.resize(self.start + capacity, 0);
         }
         &mut self.bytes[self.end..self.start + capacity]
+    }
+
+    /// Reads until what is wanted is there, or the source ends.
+    pub(crate) fn fill(&mut self, source: &mut impl Read, preferred: usize) -> io::Result<()> {
+        while !self.is_satisfied() {
+            match source.read(self.space(preferred)) {
+                Ok(count) => self.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the first `count` bytes away, in a vector that begins with them, and goes on in `spare`.
+    pub(crate) fn take(&mut self, count: usize, mut spare: Vec<u8>) -> Vec<u8> {
+        let rest = &self.bytes[self.start + count..self.end];
+        if spare.len() < rest.len() {
+            spare.resize(rest.len(), 0);
+        }
+        spare[..rest.len()].copy_from_slice(rest);
+        let rest_len = rest.len();
+        let mut taken = std::mem::replace(&mut self.bytes, spare);
+        taken.copy_within(self.start..self.start + count, 0);
+        (self.start, self.end) = (0, rest_len);
+        taken
     }
 
     /// Takes note of bytes that were put into the space; none means the end.
@@ -147,16 +174,25 @@ impl Decryptor {
         }
     }
 
-    /// How much of the message should be asked for at once: whole frames, so that none is split between two reads.
-    pub(crate) fn preferred_input_len(&self) -> usize {
-        let stride = self.body.frame_length() as usize + REGULAR_OVERHEAD;
-        stride * (READ_LEN / stride).max(1)
+    /// How much of the message should be asked for, or opened, at once: whole frames, so that none is split between two reads.
+    pub(crate) fn whole_batch(&self) -> RegularFrames {
+        RegularFrames::worth(BATCH_LEN, self.body.frame_length())
     }
 
-    /// The length of an output buffer that takes whole frames.
-    pub(crate) fn preferred_output_len(&self) -> usize {
-        let frame_length = (self.body.frame_length() as usize).max(1);
-        frame_length * (READ_LEN / frame_length).max(1)
+    /// Whether regular frames may be opened and released by others than [`Self::step`].
+    pub(crate) fn releases_each_frame(&self) -> bool {
+        self.hold_limit.is_none() && self.released.is_empty() && !self.is_failed
+    }
+
+    /// Opener and bookkeeping, for those who open regular frames beside [`Self::step`].
+    pub(crate) fn split(&mut self) -> (&FrameOpener, RegularFrameTaker<'_>) {
+        self.body.split()
+    }
+
+    /// Takes note of plaintext that was released beside [`Self::step`], and of a failure there.
+    pub(crate) fn released_elsewhere(&mut self, plaintext_len: u64, is_failed: bool) {
+        self.plaintext_len += plaintext_len;
+        self.is_failed |= is_failed;
     }
 
     /// What was read and released; complete after [`Step::End`].
@@ -178,7 +214,7 @@ impl Decryptor {
             return Err(self.failed(failure));
         }
         if self.is_failed {
-            return Err(std::io::Error::other("this message failed to decrypt before").into());
+            return Err(io::Error::other("this message failed to decrypt before").into());
         }
         let mut written = 0;
         while written < out.len() || out.is_empty() {

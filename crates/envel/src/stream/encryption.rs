@@ -1,20 +1,21 @@
 //! A message about to be written: its header is made, its frames are not.
 
 use std::io::{Read, Write};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
 use envel_core::primitives::rand;
 
-use super::encryptor::Encryptor;
-use super::size_for_overwriting;
+use super::slices::SliceSealing;
 use super::sync_io::EncryptWriter;
 use crate::error::{Error, InvalidCall};
 use crate::materials::EncryptionMaterials;
 use crate::message::header::HeaderFields;
 use crate::message::layout::BodyLayout;
 use crate::message::{HeaderLimits, MessageHeader, MessageId};
+use crate::parallel;
 use crate::seal::derive::Derivation;
-use crate::seal::{DerivedKeys, FrameSealer, FrameSequence, MessageSigner, header};
+use crate::seal::{DerivedKeys, FrameSealer, MessageSigner, header};
 use crate::suite::{AlgorithmSuite, CommitmentPolicy};
 
 /// AES-GCM keeps a margin of 2^-37 for a message of this length, and the format has no way to change keys.
@@ -27,6 +28,7 @@ pub(crate) struct EncryptionSettings {
     pub(crate) commitment_policy: CommitmentPolicy,
     pub(crate) frame_length: u32,
     pub(crate) max_encrypted_data_keys: u16,
+    pub(crate) threads: NonZeroUsize,
     /// The most plaintext that may come, if the caller promised so.
     pub(crate) expected_plaintext_len: Option<u64>,
 }
@@ -49,11 +51,52 @@ pub struct Encryption {
     header_bytes: Vec<u8>,
     header: OnceLock<MessageHeader>,
     key_material_ids: Arc<[Option<String>]>,
+    threads: NonZeroUsize,
     pub(super) frame_length: u32,
     pub(super) sealer: FrameSealer,
     pub(super) signer: Option<MessageSigner>,
+    pub(super) limits: PlaintextLimits,
+}
+
+/// What is left of an encryption when its header is written.
+pub(crate) struct EncryptionParts {
+    pub(crate) header_bytes: Vec<u8>,
+    pub(crate) sealer: FrameSealer,
+    pub(crate) signer: Option<MessageSigner>,
+    pub(crate) frame_length: u32,
+    pub(crate) limits: PlaintextLimits,
+}
+
+/// How much plaintext a message takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlaintextLimits {
+    /// What the caller announced.
+    pub(crate) expected_plaintext_len: Option<u64>,
     max_plaintext_len: u64,
-    pub(super) expected_plaintext_len: Option<u64>,
+    frame_length: u32,
+}
+
+impl PlaintextLimits {
+    fn new(settings: &EncryptionSettings) -> Self {
+        let frame_length = settings.frame_length;
+        Self {
+            expected_plaintext_len: settings.expected_plaintext_len,
+            max_plaintext_len: MAX_MESSAGE_LEN.min(u64::from(frame_length) * u64::from(u32::MAX)),
+            frame_length,
+        }
+    }
+
+    /// Refuses more plaintext than was announced, and more than a message holds.
+    pub(crate) fn check(&self, plaintext_len: u64) -> Result<(), Error> {
+        if let Some(expected) = self.expected_plaintext_len.filter(|expected| plaintext_len > *expected) {
+            return Err(InvalidCall::LongerThanExpected { expected }.into());
+        }
+        if plaintext_len > self.max_plaintext_len {
+            let (max, frame_length) = (self.max_plaintext_len, self.frame_length);
+            return Err(InvalidCall::MessageLength { max, frame_length }.into());
+        }
+        Ok(())
+    }
 }
 
 impl Encryption {
@@ -61,13 +104,24 @@ impl Encryption {
     pub(crate) fn start(
         materials: &EncryptionMaterials,
         settings: &EncryptionSettings,
+        buffer: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let version = materials.algorithm_suite().message_version();
+        let message_id = MessageId::try_filled_by(version, rand::fill)?;
+        Self::start_with_id(materials, settings, message_id, buffer)
+    }
+
+    /// As [`Self::start`], with a message ID that must never have been used with this data key.
+    fn start_with_id(
+        materials: &EncryptionMaterials,
+        settings: &EncryptionSettings,
+        message_id: MessageId,
         mut buffer: Vec<u8>,
     ) -> Result<Self, Error> {
         let suite = materials.algorithm_suite();
         if materials.encrypted_data_key_count() > usize::from(settings.max_encrypted_data_keys) {
             return Err(InvalidCall::Header("too many encrypted data keys").into());
         }
-        let message_id = MessageId::try_filled_by(suite.message_version(), rand::fill)?;
         let derived = DerivedKeys::derive(&suite, materials.data_key(), &message_id, Derivation::Specified)?;
         let frame_length = settings.frame_length;
         let fields = HeaderFields {
@@ -92,9 +146,14 @@ impl Encryption {
             frame_length,
             sealer: FrameSealer::new(derived.message_key, message_id),
             signer,
-            max_plaintext_len: MAX_MESSAGE_LEN.min(u64::from(frame_length) * u64::from(u32::MAX)),
-            expected_plaintext_len: settings.expected_plaintext_len,
+            limits: PlaintextLimits::new(settings),
+            threads: settings.threads,
         })
+    }
+
+    pub(crate) fn into_parts(self) -> EncryptionParts {
+        let Self { header_bytes, sealer, signer, frame_length, limits, .. } = self;
+        EncryptionParts { header_bytes, sealer, signer, frame_length, limits }
     }
 
     /// The header as it will be written.
@@ -129,31 +188,22 @@ impl Encryption {
     }
 
     fn layout(&self, plaintext_len: u64) -> Result<BodyLayout, Error> {
-        self.check_plaintext_len(plaintext_len)?;
+        self.limits.check(plaintext_len)?;
         Ok(BodyLayout::for_plaintext(plaintext_len, self.frame_length)?)
-    }
-
-    /// Refuses more plaintext than was announced, and more than a message holds.
-    pub(super) fn check_plaintext_len(&self, plaintext_len: u64) -> Result<(), Error> {
-        if let Some(expected) = self.expected_plaintext_len.filter(|expected| plaintext_len > *expected) {
-            return Err(InvalidCall::LongerThanExpected { expected }.into());
-        }
-        if plaintext_len > self.max_plaintext_len {
-            let (max, frame_length) = (self.max_plaintext_len, self.frame_length);
-            return Err(InvalidCall::MessageLength { max, frame_length }.into());
-        }
-        Ok(())
     }
 
     /// Writes the whole message for a plaintext in memory into `out`, of which the former contents are replaced. A vector
     /// that is long enough is neither grown nor cleared first, so reusing one costs nothing.
     ///
+    /// Uses several threads where there is enough to do: see [`crate::EncryptOptions::threads`].
+    ///
     /// # Errors
     /// [`Error::InvalidCall`] if the plaintext is longer than announced or than a message holds; `out` is empty then.
     pub fn seal_into(self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<EncryptSummary, Error> {
+        let threads = self.threads;
         let mut sealing = SliceSealing::start(self, plaintext, out)?;
-        while sealing.advance(plaintext, out, usize::MAX)? {}
-        sealing.finish(out)
+        while sealing.advance(plaintext, out, usize::MAX, threads)? {}
+        sealing.finish(plaintext, out)
     }
 
     /// Completes the message in the buffer that already holds its header: for short messages, without another allocation.
@@ -162,13 +212,13 @@ impl Encryption {
         let mut message = std::mem::take(&mut self.header_bytes);
         let header_len = message.len();
         message.resize(message_len, 0);
-        let mut sealing = SliceSealing::new(self, layout, header_len);
-        while sealing.advance(plaintext, &mut message, usize::MAX)? {}
-        sealing.finish(&mut message)?;
+        let mut sealing = SliceSealing::behind_header(self, layout, header_len);
+        while sealing.advance(plaintext, &mut message, usize::MAX, NonZeroUsize::MIN)? {}
+        sealing.finish(plaintext, &mut message)?;
         Ok(message)
     }
 
-    fn checked_layout(&self, plaintext: &[u8]) -> Result<(BodyLayout, usize), Error> {
+    pub(super) fn checked_layout(&self, plaintext: &[u8]) -> Result<(BodyLayout, usize), Error> {
         let layout = self.layout(plaintext.len() as u64)?;
         let message_len = usize::try_from(self.message_len(plaintext.len() as u64)?)
             .map_err(|_| InvalidCall::Header("the message does not fit into memory"))?;
@@ -182,114 +232,77 @@ impl Encryption {
 
     /// Reads plaintext to its end and writes the message. Plaintext is read to where it is sealed, without a copy between.
     ///
+    /// Uses several threads where there is enough to do: see [`crate::EncryptOptions::threads`].
+    ///
     /// # Errors
     /// [`Error::Io`] if reading or writing fails: what was written is not a whole message then, and every reader will say so.
     ///
     /// # Cost
-    /// Memory of about 1 MiB, or one frame if that is longer.
+    /// Memory of about 1 MiB for each thread, and 1 MiB more; of two frames and two more if they are longer than 512 KiB.
     pub fn copy(
         self,
         reader: &mut (impl Read + ?Sized),
         writer: &mut (impl Write + ?Sized),
     ) -> Result<EncryptSummary, Error> {
-        let mut encryptor = Encryptor::new(self);
-        writer.write_all(encryptor.header_bytes())?;
-        loop {
-            if encryptor.is_full() {
-                // Only who knows that more follows may seal the last frame as a regular one.
-                let mut next = [0];
-                if read_some(|| reader.read(&mut next))? == 0 {
-                    break;
-                }
-                writer.write_all(encryptor.seal_full()?)?;
-                encryptor.push(&next)?;
-            }
-            let count = read_some(|| reader.read_vectored(&mut encryptor.rooms()))?;
-            if count == 0 {
-                break;
-            }
-            encryptor.advance(count)?;
-        }
-        let (end, summary) = encryptor.finish()?;
-        writer.write_all(end)?;
-        Ok(summary)
+        let threads = self.threads;
+        parallel::encrypt(self, reader, writer, threads)
     }
 }
 
-/// Reads once, and again where a signal came between.
-fn read_some(mut read: impl FnMut() -> std::io::Result<usize>) -> std::io::Result<usize> {
-    loop {
-        match read() {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
 
-/// The sealing of a plaintext in memory, in steps, so that an asynchronous caller can yield between them.
-pub(crate) struct SliceSealing {
-    encryption: Encryption,
-    sequence: FrameSequence,
-    layout: BodyLayout,
-    plaintext_at: usize,
-    out_at: usize,
-}
+    use envel_core::{DataKey, EncryptedDataKey, EncryptionContext, SecretBytes};
 
-impl SliceSealing {
-    /// Sizes `out` and writes the header.
-    pub(crate) fn start(encryption: Encryption, plaintext: &[u8], out: &mut Vec<u8>) -> Result<Self, Error> {
-        let (layout, message_len) = encryption.checked_layout(plaintext).inspect_err(|_| out.clear())?;
-        size_for_overwriting(out, message_len);
-        out.truncate(message_len);
-        let header = encryption.header_bytes();
-        let header_len = header.len();
-        out[..header_len].copy_from_slice(header);
-        Ok(Self::new(encryption, layout, header_len))
-    }
+    use super::*;
+    use crate::keyring::WrappedKey;
+    use crate::suite::AlgorithmSuiteId;
 
-    fn new(encryption: Encryption, layout: BodyLayout, header_len: usize) -> Self {
-        let sequence = FrameSequence::new();
-        Self { encryption, sequence, layout, plaintext_at: 0, out_at: header_len }
+    /// The same data key and message ID each time: what a test may do and nobody else.
+    fn repeatable(threads: usize, frame_length: u32) -> Encryption {
+        let suite = AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKey.suite();
+        let wrapped = WrappedKey::new(EncryptedDataKey {
+            key_provider_id: "tests".into(),
+            key_provider_info: vec![],
+            ciphertext: vec![1],
+        });
+        let data_key = DataKey::new(SecretBytes::copied_from(&[8; 32]));
+        let context = EncryptionContext::new();
+        let materials = EncryptionMaterials::new(suite, context, &[], data_key, vec![wrapped], None).unwrap();
+        let settings = EncryptionSettings {
+            algorithm_suite: suite,
+            commitment_policy: CommitmentPolicy::default(),
+            frame_length,
+            max_encrypted_data_keys: 10,
+            threads: NonZeroUsize::new(threads).unwrap(),
+            expected_plaintext_len: None,
+        };
+        let message_id = MessageId::try_from(&[9; 32][..]).unwrap();
+        Encryption::start_with_id(&materials, &settings, message_id, Vec::new()).unwrap()
     }
 
-    /// Seals about `budget` more bytes; whether there are frames left.
-    pub(crate) fn advance(&mut self, plaintext: &[u8], out: &mut [u8], budget: usize) -> Result<bool, Error> {
-        use crate::message::frame::{FINAL_HEAD_LEN, FINAL_OVERHEAD, REGULAR_HEAD_LEN, REGULAR_OVERHEAD};
-        let frame_length = self.layout.frame_length as usize;
-        let stop = self.plaintext_at.saturating_add(budget);
-        loop {
-            let rest = &plaintext[self.plaintext_at..];
-            let is_final = rest.len() <= frame_length;
-            let (head_len, overhead) = if is_final {
-                (FINAL_HEAD_LEN, FINAL_OVERHEAD)
-            } else {
-                (REGULAR_HEAD_LEN, REGULAR_OVERHEAD)
-            };
-            let contents = &rest[..rest.len().min(frame_length)];
-            let frame = &mut out[self.out_at..self.out_at + contents.len() + overhead];
-            frame[head_len..head_len + contents.len()].copy_from_slice(contents);
-            if is_final {
-                self.encryption.sealer.seal_final(self.sequence.take_final()?, frame)?;
-            } else {
-                self.encryption.sealer.seal_regular(self.sequence.next_regular()?, frame)?;
-            }
-            if let Some(signer) = &mut self.encryption.signer {
-                signer.update(frame);
-            }
-            self.plaintext_at += contents.len();
-            self.out_at += frame.len();
-            if is_final || self.plaintext_at >= stop {
-                return Ok(!is_final);
+    #[test]
+    fn every_way_to_write_a_message_gives_the_same_bytes() {
+        for (length, frame_length) in
+            [(0, 1000), (999, 1000), (1000, 1000), (3 << 20, 1000), (3 << 20, 1 << 20)]
+        {
+            let plaintext: Vec<u8> = (0..length).map(|index: u32| (index % 253) as u8).collect();
+            let mut expected = Vec::new();
+            repeatable(1, frame_length).seal_into(&plaintext, &mut expected).unwrap();
+            let mut writer = repeatable(1, frame_length).into_writer(Vec::new());
+            plaintext.chunks(7777).for_each(|piece| writer.write_all(piece).unwrap());
+            assert!(writer.finish().unwrap().0 == expected, "writer, {length}/{frame_length}");
+            assert!(repeatable(1, frame_length).seal_behind_header(&plaintext).unwrap() == expected);
+            for threads in [1, 2, 5] {
+                let (mut sealed, mut copied) = (Vec::new(), Vec::new());
+                repeatable(threads, frame_length).seal_into(&plaintext, &mut sealed).unwrap();
+                repeatable(threads, frame_length).copy(&mut &plaintext[..], &mut copied).unwrap();
+                assert!(
+                    sealed == expected && copied == expected,
+                    "{threads} threads, {length}/{frame_length}"
+                );
             }
         }
-    }
-
-    /// Writes the footer.
-    pub(crate) fn finish(self, out: &mut [u8]) -> Result<EncryptSummary, Error> {
-        if let Some(signer) = self.encryption.signer {
-            out[self.out_at..].copy_from_slice(&signer.finish()?);
-        }
-        debug_assert_eq!(self.layout.plaintext_len(), self.plaintext_at as u64);
-        Ok(EncryptSummary { plaintext_len: self.plaintext_at as u64, ciphertext_len: out.len() as u64 })
     }
 }

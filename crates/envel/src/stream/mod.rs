@@ -6,14 +6,19 @@ mod body;
 mod decryptor;
 mod encryption;
 mod encryptor;
+mod frame_batch;
 mod opening;
+mod slices;
 mod sync_io;
 #[cfg(feature = "tokio")]
 mod tokio_io;
 
+pub(crate) use decryptor::{Decryptor, InputBuffer};
 pub use encryption::{EncryptSummary, Encryption};
-pub(crate) use encryption::{EncryptionSettings, SliceSealing};
-pub(crate) use opening::{OpenedHeader, Opening, SliceOpening};
+pub(crate) use encryption::{EncryptionParts, EncryptionSettings};
+pub(crate) use frame_batch::{BATCH_LEN, FrameBatch};
+pub(crate) use opening::{OpenedHeader, Opening};
+pub(crate) use slices::{SliceOpening, SliceSealing};
 pub use sync_io::{DecryptReader, EncryptWriter, PendingMessage};
 #[cfg(feature = "tokio")]
 pub use tokio_io::{AsyncDecryptReader, AsyncEncryptWriter, AsyncPendingMessage};
@@ -42,14 +47,4 @@ pub struct DecryptSummary {
     pub plaintext_len: u64,
     /// Bytes of the message, header and footer included.
     pub ciphertext_len: u64,
-}
-
-/// Makes a vector at least so long, without clearing what will be overwritten.
-fn size_for_overwriting(out: &mut Vec<u8>, length: usize) {
-    if out.capacity() < length {
-        // Zeroed pages from the system cost nothing until they are written.
-        *out = vec![0; length];
-    } else if out.len() < length {
-        out.resize(length, 0);
-    }
 }

@@ -2,11 +2,10 @@
 
 use envel_core::primitives::constant_time_eq;
 
-use super::body::{BodyReader, BodyState};
-use super::size_for_overwriting;
+use super::body::BodyReader;
 use crate::error::{Error, Refusal};
 use crate::materials::{DecryptionMaterials, OpenedBy};
-use crate::message::{ContentType, MalformedMessage, MessageHeader};
+use crate::message::{ContentType, MessageHeader};
 use crate::seal::derive::Derivation;
 use crate::seal::{DerivedKeys, FrameOpener, MessageVerifier, header};
 use crate::suite::CommitmentPolicy;
@@ -93,55 +92,5 @@ impl Opening {
         let frame_length = header.frame_length();
         let body = BodyReader::new(opener, verifier, is_framed, frame_length, self.max_non_framed_len);
         Ok(OpenedHeader { header, opened_by: materials.opened_by().clone(), body })
-    }
-}
-
-/// The opening of a whole message in memory, in steps, so that an asynchronous caller can yield between them.
-pub(crate) struct SliceOpening {
-    body: BodyReader,
-    message_at: usize,
-    out_at: usize,
-}
-
-impl SliceOpening {
-    /// Sizes `out`: the plaintext is never longer than the body.
-    pub(crate) fn start(body: BodyReader, header_len: usize, message: &[u8], out: &mut Vec<u8>) -> Self {
-        let bound = message.len() - header_len.min(message.len());
-        size_for_overwriting(out, bound);
-        Self { body, message_at: header_len, out_at: 0 }
-    }
-
-    /// Opens about `budget` more bytes; whether there is more to do.
-    pub(crate) fn advance(&mut self, message: &[u8], out: &mut [u8], budget: usize) -> Result<bool, Error> {
-        let stop = self.message_at.saturating_add(budget);
-        loop {
-            let input = &message[self.message_at..];
-            let part = self.body.part();
-            match self.body.state() {
-                BodyState::Frame(number) => {
-                    let head =
-                        self.body.next_frame(number, input).map_err(|error| error.at_end_of_input(part))?;
-                    let end = self.out_at + head.ciphertext_len;
-                    self.body.open_frame(&head, input, &mut out[self.out_at..end])?;
-                    self.out_at = end;
-                    self.message_at += head.total_len();
-                }
-                BodyState::Footer => {
-                    let footer_len =
-                        self.body.read_footer(input).map_err(|error| error.at_end_of_input(part))?;
-                    self.message_at += footer_len;
-                }
-                BodyState::End if input.is_empty() => return Ok(false),
-                BodyState::End => return Err(MalformedMessage::TrailingBytes.into()),
-            }
-            if self.message_at >= stop {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// Bytes of plaintext opened so far.
-    pub(crate) fn plaintext_len(&self) -> usize {
-        self.out_at
     }
 }

@@ -1,6 +1,9 @@
 //! Streams over `std::io`.
 
 use std::io::{self, Read, Write};
+use std::num::NonZeroUsize;
+
+use envel_core::SecretBytes;
 
 use super::decryptor::{Decryptor, InputBuffer, Step};
 use super::encryption::{EncryptSummary, Encryption};
@@ -10,6 +13,7 @@ use crate::error::Error;
 use crate::materials::OpenedBy;
 use crate::message::header::HeaderParser;
 use crate::message::{HeaderLimits, MessageHeader, ParseError};
+use crate::parallel;
 
 /// Encrypts what is written to it.
 ///
@@ -39,9 +43,10 @@ impl<W: Write> EncryptWriter<W> {
     /// [`Error::Io`] if writing fails: what was written is not a whole message then.
     pub fn finish(mut self) -> Result<(W, EncryptSummary), Error> {
         self.write_header()?;
-        let (end, summary) = self.encryptor.finish()?;
-        self.sink.write_all(end)?;
-        Ok((self.sink, summary))
+        let end = self.encryptor.finish()?;
+        self.sink.write_all(end.frames)?;
+        self.sink.write_all(&end.footer)?;
+        Ok((self.sink, end.summary))
     }
 
     fn write_header(&mut self) -> io::Result<()> {
@@ -106,7 +111,7 @@ impl<R: Read> PendingMessage<R> {
                 }
                 Err(ParseError::Incomplete { needed }) if !input.is_closed() => {
                     input.want(needed);
-                    fill(&mut input, &mut source, 0)?;
+                    input.fill(&mut source, 0)?;
                 }
                 Err(error) => return Err(Error::at_end_of_input(error, "the header")),
             }
@@ -119,18 +124,6 @@ impl<R> PendingMessage<R> {
     pub fn header(&self) -> &MessageHeader {
         &self.header
     }
-}
-
-/// Reads until what is wanted is there, or the source ends.
-fn fill<R: Read>(input: &mut InputBuffer, source: &mut R, preferred: usize) -> io::Result<()> {
-    while !input.is_satisfied() {
-        match source.read(input.space(preferred)) {
-            Ok(count) => input.advance(count),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// Decrypts what is read from it.
@@ -152,12 +145,19 @@ pub struct DecryptReader<R> {
     source: R,
     input: InputBuffer,
     decryptor: Decryptor,
+    threads: NonZeroUsize,
 }
 
 impl<R> DecryptReader<R> {
-    pub(crate) fn new(opened: OpenedHeader, release: ReleasePolicy, source: R, input: InputBuffer) -> Self {
+    pub(crate) fn new(
+        opened: OpenedHeader,
+        release: ReleasePolicy,
+        threads: NonZeroUsize,
+        source: R,
+        input: InputBuffer,
+    ) -> Self {
         let decryptor = Decryptor::new(opened.body, release);
-        Self { header: opened.header, opened_by: opened.opened_by, source, input, decryptor }
+        Self { header: opened.header, opened_by: opened.opened_by, source, input, decryptor, threads }
     }
 
     /// The verified header.
@@ -183,9 +183,10 @@ impl<R: Read> DecryptReader<R> {
     /// As for reading; [`Error::Io`] if reading or writing fails. What was written is not the whole plaintext then.
     ///
     /// # Cost
-    /// Memory of about 2 MiB, or two frames if they are longer.
+    /// Memory of about 2 MiB for each thread, and 2 MiB more; of four frames and four more if they are longer than 512 KiB.
     pub fn copy_to(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<DecryptSummary, Error> {
-        let mut plaintext = envel_core::SecretBytes::zeroed(self.decryptor.preferred_output_len());
+        self.release_by_threads(writer)?;
+        let mut plaintext = SecretBytes::zeroed(self.decryptor.whole_batch().plaintext_len());
         loop {
             let count = self.read_some(plaintext.expose_secret_mut())?;
             if count == 0 {
@@ -193,6 +194,21 @@ impl<R: Read> DecryptReader<R> {
             }
             writer.write_all(&plaintext.expose_secret()[..count])?;
         }
+    }
+
+    /// Releases all but the end of a long message, if several threads may work.
+    fn release_by_threads(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<(), Error> {
+        if self.threads.get() == 1 || !self.decryptor.releases_each_frame() {
+            return Ok(());
+        }
+        let enough = 2 * self.decryptor.whole_batch().body_len();
+        self.input.want(enough);
+        self.input.fill(&mut self.source, enough)?;
+        if self.input.is_closed() {
+            return Ok(());
+        }
+        let (decryptor, input) = (&mut self.decryptor, &mut self.input);
+        parallel::decrypt_regular_frames(decryptor, input, &mut self.source, writer, self.threads)
     }
 
     fn read_some(&mut self, out: &mut [u8]) -> Result<usize, Error> {
@@ -204,8 +220,8 @@ impl<R: Read> DecryptReader<R> {
                 Step::Released(count) => return Ok(count),
                 Step::End => return Ok(0),
                 Step::NeedInput => {
-                    let preferred = self.decryptor.preferred_input_len();
-                    fill(&mut self.input, &mut self.source, preferred)?;
+                    let preferred = self.decryptor.whole_batch().body_len();
+                    self.input.fill(&mut self.source, preferred)?;
                 }
             }
         }

@@ -107,8 +107,8 @@ fn seal_full(encryptor: &mut Encryptor) -> Result<Sealed, Error> {
 }
 
 fn seal_end(encryptor: &mut Encryptor) -> Result<Sealed, Error> {
-    let (end, summary) = encryptor.finish()?;
-    Ok(Sealed { bytes: end.to_vec(), summary: Some(summary) })
+    let end = encryptor.finish()?;
+    Ok(Sealed { bytes: [end.frames, &end.footer].concat(), summary: Some(end.summary) })
 }
 
 impl<W: AsyncWrite + Unpin> AsyncEncryptWriter<W> {
@@ -315,7 +315,7 @@ impl Machine {
 impl<R> AsyncDecryptReader<R> {
     pub(crate) fn new(opened: OpenedHeader, release: ReleasePolicy, source: R, input: InputBuffer) -> Self {
         let decryptor = Decryptor::new(opened.body, release);
-        let output_len = decryptor.preferred_output_len();
+        let output_len = decryptor.whole_batch().plaintext_len();
         let machine = Machine {
             plaintext: SecretBytes::zeroed(output_len),
             decryptor,
@@ -366,7 +366,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for AsyncDecryptReader<R> {
                     machine.plaintext_at = end;
                     return Poll::Ready(Ok(()));
                 }
-                let preferred = machine.decryptor.preferred_input_len();
+                let preferred = machine.decryptor.whole_batch().body_len();
                 ready!(poll_fill(&mut machine.input, &mut reader.source, preferred, cx))?;
             }
             let step = ready!(reader.worker.poll_work(cx, reader.is_light, Machine::step))?;
