@@ -17,8 +17,8 @@ use crate::message::MessageHeader;
 use crate::options::{ClientBuilder, DecryptOptions, EncryptOptions};
 use crate::parallel::all_cores;
 use crate::stream::{
-    DecryptReader, EncryptSummary, Encryption, EncryptionSettings, OpenedHeader, Opening, PendingMessage,
-    SliceOpening, SliceSealing,
+    DecryptReader, Decryption, EncryptSummary, Encryption, EncryptionSettings, OpenedHeader, Opening,
+    PendingMessage, SliceSealing,
 };
 use crate::yielding::yield_now;
 
@@ -230,28 +230,33 @@ impl Client {
         plaintext: &mut Vec<u8>,
         options: &DecryptOptions,
     ) -> Result<(MessageHeader, OpenedBy), Error> {
-        let outcome = self.decrypt_slice(manager, message, plaintext, options).await;
-        if outcome.is_err() {
-            plaintext.zeroize();
-        }
-        outcome
+        let decryption = self.start_decryption(manager, message, options).await;
+        let (header, opened_by, mut opening) =
+            decryption.inspect_err(|_| plaintext.zeroize())?.into_opening(plaintext);
+        let outcome = loop {
+            match opening.advance(message, plaintext, BYTES_PER_POLL, NonZeroUsize::MIN) {
+                Ok(true) => yield_now().await,
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        opening.finish(outcome, plaintext)?;
+        Ok((header, opened_by))
     }
 
-    async fn decrypt_slice(
+    /// Asks for the materials of a message in memory and verifies its header: the asynchronous part of decryption.
+    ///
+    /// # Errors and cost
+    /// As for [`Client::open`].
+    pub async fn start_decryption<'a>(
         &self,
         manager: &dyn MaterialsManager,
-        message: &[u8],
-        plaintext: &mut Vec<u8>,
+        message: &'a [u8],
         options: &DecryptOptions,
-    ) -> Result<(MessageHeader, OpenedBy), Error> {
+    ) -> Result<Decryption<'a>, Error> {
         let header = MessageHeader::parse(message, self.settings.limits)?;
-        let OpenedHeader { header, opened_by, body } = self.open_header(manager, header, options).await?;
-        let mut opening = SliceOpening::start(body, header.header_len(), message, plaintext);
-        while opening.advance(message, plaintext, BYTES_PER_POLL, NonZeroUsize::MIN)? {
-            yield_now().await;
-        }
-        plaintext.truncate(opening.plaintext_len());
-        Ok((header, opened_by))
+        let opened = self.open_header(manager, header, options).await?;
+        Ok(Decryption::new(message, opened, options.threads.unwrap_or_else(all_cores)))
     }
 
     /// Checks a header, asks for its materials, and verifies it.

@@ -58,7 +58,8 @@ pub use range::{AsyncOpenMessage, AsyncReadAt, OpenMessage, RangeOutput, RangePr
 #[cfg(feature = "tokio")]
 pub use stream::{AsyncDecryptReader, AsyncEncryptWriter, AsyncPendingMessage};
 pub use stream::{
-    DecryptReader, DecryptSummary, EncryptSummary, EncryptWriter, Encryption, PendingMessage, ReleasePolicy,
+    DecryptReader, DecryptSummary, Decryption, EncryptSummary, EncryptWriter, Encryption, PendingMessage,
+    ReleasePolicy,
 };
 pub use suite::{
     AlgorithmSuite, AlgorithmSuiteId, CommitmentPolicy, KeyDerivation, MessageVersion, UnknownSuite,

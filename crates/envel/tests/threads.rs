@@ -48,6 +48,18 @@ fn sealed(plaintext: &[u8], options: &EncryptOptions) -> Vec<u8> {
     message
 }
 
+fn opened_in_memory(message: &[u8], count: usize) -> Result<Vec<u8>, Error> {
+    let options = DecryptOptions::new().threads(threads(count));
+    let mut plaintext = vec![1; 100];
+    let outcome = block_on(Client::default().start_decryption(&manager(), message, &options))
+        .and_then(|decryption| decryption.open_into(&mut plaintext));
+    assert!(
+        outcome.is_ok() || plaintext.is_empty() || plaintext == [1; 100],
+        "nothing of a bad message is left"
+    );
+    outcome.map(|_| plaintext)
+}
+
 /// What was released, and how it ended.
 fn opened(message: &[u8], count: usize) -> (Vec<u8>, Result<u64, Error>) {
     let options = DecryptOptions::new().threads(threads(count));
@@ -84,6 +96,7 @@ fn messages_made_by_many_threads_open_everywhere() {
                             let (released, outcome) = opened(&message, count);
                             assert_eq!(outcome.unwrap(), length as u64);
                             assert!(released == whole, "{suite} {frame_length} {length} {count}");
+                            assert!(opened_in_memory(&message, count).unwrap() == whole);
                         }
                     }
                 }
@@ -108,6 +121,10 @@ fn the_first_altered_frame_ends_the_release_whatever_the_threads() {
             let named = matches!(error, Error::FrameUnauthentic { sequence_number } if sequence_number as usize == first + 1);
             assert!(named, "{error}");
             assert!(released.len() <= first << 16 && whole.starts_with(&released));
+            let error = opened_in_memory(&altered, count).unwrap_err();
+            assert!(
+                matches!(error, Error::FrameUnauthentic { sequence_number } if sequence_number as usize == first + 1)
+            );
         }
     }
 }
@@ -128,6 +145,7 @@ fn frames_that_change_places_are_refused_whatever_the_threads() {
             let (released, outcome) = opened(&damaged, count);
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Malformed);
             assert_eq!(released.len(), 30 << 16);
+            assert_eq!(opened_in_memory(&damaged, count).unwrap_err().kind(), ErrorKind::Malformed);
         }
     }
 }

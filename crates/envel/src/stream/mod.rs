@@ -18,7 +18,8 @@ pub use encryption::{EncryptSummary, Encryption};
 pub(crate) use encryption::{EncryptionParts, EncryptionSettings};
 pub(crate) use frame_batch::{BATCH_LEN, FrameBatch};
 pub(crate) use opening::{OpenedHeader, Opening};
-pub(crate) use slices::{SliceOpening, SliceSealing};
+pub use slices::Decryption;
+pub(crate) use slices::SliceSealing;
 pub use sync_io::{DecryptReader, EncryptWriter, PendingMessage};
 #[cfg(feature = "tokio")]
 pub use tokio_io::{AsyncDecryptReader, AsyncEncryptWriter, AsyncPendingMessage};

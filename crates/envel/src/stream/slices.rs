@@ -3,12 +3,16 @@
 
 use std::num::NonZeroUsize;
 
+use zeroize::Zeroize;
+
+use super::OpenedHeader;
 use super::body::{BodyReader, BodyState};
 use super::encryption::{EncryptSummary, Encryption};
 use crate::error::Error;
-use crate::message::MalformedMessage;
+use crate::materials::OpenedBy;
 use crate::message::frame::{FINAL_HEAD_LEN, FINAL_OVERHEAD, REGULAR_OVERHEAD};
 use crate::message::layout::BodyLayout;
+use crate::message::{MalformedMessage, MessageHeader};
 use crate::parallel;
 use crate::seal::FrameSequence;
 
@@ -78,6 +82,61 @@ impl SliceSealing {
     }
 }
 
+/// A whole message in memory, of which the header is verified and the rest is not.
+///
+/// Made by [`crate::Client::start_decryption`], which does the asynchronous part. From here on nothing asks a KMS.
+#[derive(Debug)]
+pub struct Decryption<'a> {
+    message: &'a [u8],
+    opened: OpenedHeader,
+    threads: NonZeroUsize,
+}
+
+impl<'a> Decryption<'a> {
+    pub(crate) fn new(message: &'a [u8], opened: OpenedHeader, threads: NonZeroUsize) -> Self {
+        Self { message, opened, threads }
+    }
+
+    /// The verified header.
+    pub fn header(&self) -> &MessageHeader {
+        &self.opened.header
+    }
+
+    /// Which encrypted data key was opened, and by what.
+    pub fn opened_by(&self) -> &OpenedBy {
+        &self.opened.opened_by
+    }
+
+    /// Decrypts into `plaintext`, of which the former contents are replaced. A vector that is long enough is neither grown nor
+    /// cleared first, so reusing one costs nothing.
+    ///
+    /// Uses several threads where there is enough to do: see [`crate::DecryptOptions::threads`].
+    ///
+    /// # What is verified
+    /// Everything, before this returns: frames, signature, and that nothing follows.
+    ///
+    /// # Errors
+    /// [`Error::FrameUnauthentic`], [`Error::SignatureUnauthentic`], [`Error::Truncated`], [`Error::Malformed`]; `plaintext` is
+    /// wiped and empty then.
+    pub fn open_into(self, plaintext: &mut Vec<u8>) -> Result<(MessageHeader, OpenedBy), Error> {
+        let (message, threads) = (self.message, self.threads);
+        let (header, opened_by, mut opening) = self.into_opening(plaintext);
+        let outcome = (|| {
+            while opening.advance(message, plaintext, usize::MAX, threads)? {}
+            Ok(())
+        })();
+        opening.finish(outcome, plaintext)?;
+        Ok((header, opened_by))
+    }
+
+    /// Sizes `plaintext` and takes the rest apart.
+    pub(crate) fn into_opening(self, plaintext: &mut Vec<u8>) -> (MessageHeader, OpenedBy, SliceOpening) {
+        let OpenedHeader { header, opened_by, body } = self.opened;
+        let opening = SliceOpening::start(body, header.header_len(), self.message, plaintext);
+        (header, opened_by, opening)
+    }
+}
+
 /// The opening of a message.
 #[derive(Debug)]
 pub(crate) struct SliceOpening {
@@ -139,9 +198,13 @@ impl SliceOpening {
         }
     }
 
-    /// Bytes of plaintext opened so far.
-    pub(crate) fn plaintext_len(&self) -> usize {
-        self.out_at
+    /// Leaves the plaintext in `out`, or nothing if the message did not open.
+    pub(crate) fn finish(self, outcome: Result<(), Error>, out: &mut Vec<u8>) -> Result<(), Error> {
+        match outcome {
+            Ok(()) => out.truncate(self.out_at),
+            Err(_) => out.zeroize(),
+        }
+        outcome
     }
 }
 
