@@ -8,6 +8,7 @@
 //! - [`Client`]: encrypts and decrypts, in memory and as streams.
 //! - [`KmsKeyring`], [`RawAesKeyring`], [`RawRsaKeyring`], [`MultiKeyring`], [`KmsDiscoveryKeyring`]: which keys wrap data keys.
 //! - [`DefaultManager`], [`RequiredContextManager`]: what a message is made with.
+//! - [`OpenMessage`]: ranges of a message, verified without the rest of it.
 //! - [`inspect`]: what a message says about itself, without keys.
 //! - [`Error::kind`]: what to do about a failure.
 //!
