@@ -29,6 +29,15 @@ pub(crate) fn all_cores() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// The most bytes of batches that threads may have under way, where frames are long.
+const MAX_IN_FLIGHT: usize = 256 << 20;
+
+/// As many of the threads as keep to [`MAX_IN_FLIGHT`], with two batches of this length for each.
+fn affordable(threads: NonZeroUsize, batch_len: usize) -> NonZeroUsize {
+    let most = MAX_IN_FLIGHT / (2 * batch_len.max(1));
+    NonZeroUsize::new(most).map_or(NonZeroUsize::MIN, |most| threads.min(most))
+}
+
 /// Frames that one task takes: at least [`BATCH_LEN`] bytes, or one frame.
 fn frames_per_task(frame_length: usize) -> usize {
     BATCH_LEN.div_ceil(frame_length.max(1))
@@ -275,6 +284,7 @@ pub(crate) fn encrypt(
     let mut last = new_batch();
     fill(&mut last)?;
     if last.is_full() {
+        let threads = affordable(threads, last.gathered());
         let sealer = &sealer;
         let seal = |(mut batch, tickets): (FrameBatch, FrameTickets)| {
             let sealed_len = batch.seal_regular(sealer, tickets)?.len();
@@ -339,6 +349,7 @@ pub(crate) fn decrypt_regular_frames(
     threads: NonZeroUsize,
 ) -> Result<(), Error> {
     let whole_batch = decryptor.whole_batch();
+    let threads = affordable(threads, whole_batch.body_len() + whole_batch.plaintext_len());
     let (opener, mut body) = decryptor.split();
     let open = |mut job: OpeningJob| {
         let plaintext = &mut job.plaintext.expose_secret_mut()[..job.frames.plaintext_len()];
@@ -369,4 +380,17 @@ pub(crate) fn decrypt_regular_frames(
     });
     decryptor.released_elsewhere(released, outcome.is_err());
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_frames_take_fewer_threads_so_that_memory_is_bounded() {
+        let threads = NonZeroUsize::new(64).unwrap();
+        assert_eq!(affordable(threads, BATCH_LEN), threads);
+        assert_eq!(affordable(threads, 64 << 20).get(), 2);
+        assert_eq!(affordable(threads, 1 << 30).get(), 1);
+    }
 }

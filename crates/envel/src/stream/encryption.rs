@@ -238,7 +238,8 @@ impl Encryption {
     /// [`Error::Io`] if reading or writing fails: what was written is not a whole message then, and every reader will say so.
     ///
     /// # Cost
-    /// Memory of about 1 MiB for each thread, and 1 MiB more; of two frames and two more if they are longer than 512 KiB.
+    /// Memory of about 1 MiB for each thread, and 1 MiB more. With frames longer than 512 KiB, of two frames for each thread and two
+    /// more; fewer threads work then, so that they hold 256 MiB at most.
     pub fn copy(
         self,
         reader: &mut (impl Read + ?Sized),

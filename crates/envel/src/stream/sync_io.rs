@@ -183,7 +183,8 @@ impl<R: Read> DecryptReader<R> {
     /// As for reading; [`Error::Io`] if reading or writing fails. What was written is not the whole plaintext then.
     ///
     /// # Cost
-    /// Memory of about 2 MiB for each thread, and 2 MiB more; of four frames and four more if they are longer than 512 KiB.
+    /// Memory of about 2 MiB for each thread, and 2 MiB more. With frames longer than 512 KiB, of four frames for each thread and
+    /// four more; fewer threads work then, so that they hold 256 MiB at most.
     pub fn copy_to(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<DecryptSummary, Error> {
         self.release_by_threads(writer)?;
         let mut plaintext = SecretBytes::zeroed(self.decryptor.whole_batch().plaintext_len());
