@@ -218,11 +218,11 @@ fn a_long_input_that_nobody_ends_is_encrypted_as_it_comes() {
     let mut stdin = child.stdin.take().unwrap();
     let (end, ended) = std::sync::mpsc::channel::<()>();
     std::thread::spawn(move || {
-        stdin.write_all(&vec![0; 4 << 20]).unwrap();
+        stdin.write_all(&vec![0; 32 << 20]).unwrap();
         // Kept open until the other side has been seen.
         let _ = ended.recv();
     });
-    let mut start = vec![0; 2 << 20];
+    let mut start = vec![0; 1 << 20];
     child.stdout.as_mut().unwrap().read_exact(&mut start).unwrap();
     drop(end);
     io::copy(child.stdout.as_mut().unwrap(), &mut io::sink()).unwrap();
