@@ -55,7 +55,7 @@ fn decrypt(message: &[u8]) -> Result<Vec<u8>, Error> {
     decrypt_with(&reads_all().build(), &manager(), message, &DecryptOptions::new())
 }
 
-/// Decrypts in memory and as a stream, which must agree.
+/// Decrypts in memory and as streams, which must agree.
 fn decrypt_with(
     client: &Client,
     manager: &dyn MaterialsManager,
@@ -63,19 +63,46 @@ fn decrypt_with(
     options: &DecryptOptions,
 ) -> Result<Vec<u8>, Error> {
     let whole = block_on(client.decrypt(manager, message, options)).map(|output| output.plaintext);
-    let streamed = (|| {
-        let pending = client.read_header(message)?;
-        let mut reader = block_on(client.open(manager, pending, options))?;
-        let mut plaintext = Vec::new();
-        reader.copy_to(&mut plaintext)?;
-        Ok::<_, Error>(plaintext)
-    })();
-    match (&whole, &streamed) {
-        (Ok(whole), Ok(streamed)) => assert_eq!(whole, streamed),
-        (Err(whole), Err(streamed)) => assert_eq!(whole.to_string(), streamed.to_string()),
-        _ => panic!("in memory {whole:?}, streamed {streamed:?}"),
-    }
+    let agrees = |way: &str, streamed: Result<Vec<u8>, Error>| match (&whole, &streamed) {
+        (Ok(whole), Ok(streamed)) => assert_eq!(whole, streamed, "{way}"),
+        (Err(whole), Err(streamed)) => assert_eq!(whole.to_string(), streamed.to_string(), "{way}"),
+        _ => panic!("in memory {whole:?}, {way} {streamed:?}"),
+    };
+    agrees("copied", copied(client, manager, message, options));
+    #[cfg(feature = "tokio")]
+    agrees("read asynchronously", read_asynchronously(client, manager, message, options));
     whole
+}
+
+fn copied(
+    client: &Client,
+    manager: &dyn MaterialsManager,
+    message: &[u8],
+    options: &DecryptOptions,
+) -> Result<Vec<u8>, Error> {
+    let pending = client.read_header(message)?;
+    let mut reader = block_on(client.open(manager, pending, options))?;
+    let mut plaintext = Vec::new();
+    reader.copy_to(&mut plaintext)?;
+    Ok(plaintext)
+}
+
+#[cfg(feature = "tokio")]
+fn read_asynchronously(
+    client: &Client,
+    manager: &dyn MaterialsManager,
+    message: &[u8],
+    options: &DecryptOptions,
+) -> Result<Vec<u8>, Error> {
+    use tokio::io::AsyncReadExt;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let pending = client.read_header_async(message).await?;
+        let mut reader = client.open_async(manager, pending, options).await?;
+        let mut plaintext = Vec::new();
+        reader.read_to_end(&mut plaintext).await.map_err(Error::from_io)?;
+        Ok(plaintext)
+    })
 }
 
 /// The default manager over this keyring.
