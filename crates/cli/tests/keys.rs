@@ -1,4 +1,5 @@
 //! The life of keys and of their store.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod sandbox;
 

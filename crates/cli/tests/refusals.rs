@@ -1,7 +1,15 @@
 //! What is refused, with which words and which exit code.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod sandbox;
 
+use std::sync::Arc;
+
+use envel::{
+    Client, DefaultManager, EncryptOptions, EncryptionContext, RawAesKeyring, RequiredContextManager,
+    SecretBytes,
+};
+use pollster::block_on;
 use sandbox::Sandbox;
 
 const CONTEXT_HELP: &str = "help: `envel inspect FILE` shows the context that the message stores; correct -c, or ask where \
@@ -194,6 +202,30 @@ fn a_pair_that_is_neither_stored_nor_bound_is_a_context_error() {
         );
         assert!(!sandbox.exists("p"));
     }
+}
+
+#[test]
+fn a_pair_that_is_bound_and_not_stored_must_be_given() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("k", [1; 32]);
+    let keyring = RawAesKeyring::new("n", "n", &SecretBytes::copied_from(&[1; 32])).unwrap();
+    let manager = Arc::new(DefaultManager::new(Arc::new(keyring)));
+    let manager = RequiredContextManager::new(manager, vec!["purpose".to_owned()]).unwrap();
+    let context = EncryptionContext::try_from_pairs([("purpose", "backup"), ("tenant", "42")]).unwrap();
+    let options = EncryptOptions::new().encryption_context(context);
+    let encrypted = block_on(Client::default().encrypt(&manager, b"x", &options)).unwrap();
+    sandbox.write("m", encrypted.message);
+
+    let decrypt = ["decrypt", "-k", "raw-aes:n/n=k", "m", "-o", "-"];
+    let ran = sandbox.run(decrypt.iter().chain(&["-c", "purpose=backup", "-c", "tenant"])).succeeds();
+    assert_eq!(ran.stdout(), b"x");
+    assert_eq!(sandbox.run(decrypt).code(), 6);
+    assert_eq!(sandbox.run(decrypt.iter().chain(&["-c", "purpose=other"])).code(), 4);
+    assert_eq!(
+        sandbox.run(decrypt.iter().chain(&["-c", "purpose"])).code(),
+        4,
+        "a name without value supplies none"
+    );
 }
 
 #[test]

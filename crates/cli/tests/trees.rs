@@ -1,4 +1,5 @@
 //! Directories, both ways.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod sandbox;
 

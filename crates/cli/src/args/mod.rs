@@ -83,7 +83,7 @@ pub(crate) struct GlobalArguments {
     /// Say nothing on stderr but errors, and what must not be missed
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say more on stderr: what was done with each item
+    /// Say more on stderr: keys used, and what was done with each item
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
     /// Read defaults from this file (default: $ENVEL_CONFIG, or none)

@@ -114,6 +114,9 @@ impl Encrypt<'_> {
                 key_material_id: key_material_id.clone(),
             })
             .collect();
+        for key in &details.keys {
+            self.settings.console.explain(format_args!("{}: wrapped by {}", item.source, key.provider_info));
+        }
         Ok(encryption)
     }
 

@@ -13,6 +13,7 @@ use crate::args::{ContextRequirement, OpeningArguments};
 use crate::armor::message_reader;
 use crate::config::Settings;
 use crate::exit::Failure;
+use crate::output::human::Console;
 use crate::output::json::{Details, KeyUsed};
 
 /// Opens messages with the keys and rules of a command.
@@ -22,6 +23,7 @@ pub(super) struct Opener<'a> {
     manager: DefaultManager,
     requirements: &'a [ContextRequirement],
     unresolved: Vec<Failure>,
+    console: Console,
 }
 
 impl<'a> Opener<'a> {
@@ -36,7 +38,13 @@ impl<'a> Opener<'a> {
             .max_encrypted_data_keys(Some(arguments.max_encrypted_data_keys))
             .build();
         let manager = DefaultManager::new(keys.keyring);
-        Ok(Self { client, manager, requirements: &arguments.context, unresolved: keys.unresolved })
+        Ok(Self {
+            client,
+            manager,
+            requirements: &arguments.context,
+            unresolved: keys.unresolved,
+            console: settings.console,
+        })
     }
 
     /// Reads a header, binary or base64.
@@ -72,6 +80,7 @@ impl<'a> Opener<'a> {
             }
         })?;
         let opened_by = opened.opened_by();
+        self.console.explain(format_args!("{item}: opened with {}", opened_by.key_provider_info));
         details.keys = vec![KeyUsed {
             provider_id: opened_by.key_provider_id.clone(),
             provider_info: opened_by.key_provider_info.clone(),

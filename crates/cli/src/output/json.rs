@@ -110,8 +110,14 @@ impl RecordFile {
     /// Opens it to append.
     ///
     /// # Errors
-    /// The operating system's.
+    /// The operating system's. Stdout is for the data.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        if path == Path::new("-") {
+            return Err(Failure::usage(
+                "--metadata-output does not write to stdout",
+                "name a file, or /dev/stderr",
+            ));
+        }
         let file = OpenOptions::new().create(true).append(true).open(path);
         let file = file.map_err(|error| Failure::io(path.display(), &error))?;
         Ok(Self { path: path.to_owned(), file })

@@ -1,7 +1,6 @@
 //! A directory of its own for each test, with a key store in it, and the program run there.
 
-// Each test binary uses some of this.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test binary uses some of this")]
 
 use std::ffi::OsStr;
 use std::fs;
