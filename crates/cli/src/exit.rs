@@ -125,6 +125,11 @@ impl Failure {
         Self::new(Exit::Other, "", "")
     }
 
+    /// The user pressed Ctrl-C at a prompt, and knows it.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Exit::Interrupted, "", "")
+    }
+
     /// Whether there is nothing to say.
     pub(crate) fn is_silent(&self) -> bool {
         self.error.is_empty()

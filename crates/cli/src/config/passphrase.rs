@@ -1,7 +1,7 @@
 //! Passphrases: from the environment, from a file, or from a prompt; never from the command line.
 
 use std::env;
-use std::io::{IsTerminal, stderr};
+use std::io::{self, IsTerminal, stderr};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
@@ -75,7 +75,10 @@ pub(crate) fn ask(purpose: Purpose, prompt: &str, confirmed: bool) -> Result<Sec
     let typed = |prompt: &str| {
         guarding_terminal(|| rpassword::prompt_password(prompt))
             .map(|text| SecretBytes::from_vec(text.into_bytes()))
-            .map_err(|_| purpose.missing())
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::Interrupted => Failure::interrupted(),
+                _ => purpose.missing(),
+            })
     };
     let passphrase = typed(&format!("{prompt}: "))?;
     if passphrase.is_empty() {
