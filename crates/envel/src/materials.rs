@@ -1,6 +1,7 @@
 //! What one message needs: its data key, its encrypted data keys, its context, its signing key.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use envel_core::primitives::ecdsa::{SigningKey, VerificationKey};
 use envel_core::{DataKey, EncryptedDataKey, EncryptionContext};
@@ -8,7 +9,7 @@ use envel_core::{DataKey, EncryptedDataKey, EncryptionContext};
 use crate::error::{Error, InvalidCall};
 use crate::keyring::WrappedKey;
 use crate::message::header::HeaderSections;
-use crate::suite::AlgorithmSuite;
+use crate::suite::{AlgorithmSuite, KeyDerivation};
 
 /// What encrypts a message, or, if the suite derives keys, many messages: each draws its own message ID and derives its own key.
 ///
@@ -29,6 +30,8 @@ pub struct EncryptionMaterials {
     required_names: Vec<String>,
     /// The pairs that a header does not store, as its tag covers them.
     required_only: Vec<u8>,
+    /// Whether a message was encrypted with the data key itself.
+    is_used_up: AtomicBool,
 }
 
 impl EncryptionMaterials {
@@ -72,6 +75,7 @@ impl EncryptionMaterials {
             encrypted_data_key_count: encrypted_data_keys.len(),
             signing_key: signing_key.map(Arc::new),
             header_sections,
+            is_used_up: AtomicBool::new(false),
         })
     }
 
@@ -103,6 +107,20 @@ impl EncryptionMaterials {
     /// How many encrypted data keys there are.
     pub fn encrypted_data_key_count(&self) -> usize {
         self.encrypted_data_key_count
+    }
+
+    /// Takes note of a message that is about to be encrypted.
+    ///
+    /// # Errors
+    /// [`Error::InvalidMaterials`] if the suite uses the data key itself and there was a message before: its IVs are used up.
+    pub(crate) fn claim(&self) -> Result<(), Error> {
+        let is_single_use = self.algorithm_suite.key_derivation == KeyDerivation::Identity;
+        if is_single_use && self.is_used_up.swap(true, Ordering::Relaxed) {
+            return Err(Error::InvalidMaterials(
+                "the algorithm suite derives no keys, and the data key has encrypted a message before",
+            ));
+        }
+        Ok(())
     }
 
     /// What signs the message, if the suite does.

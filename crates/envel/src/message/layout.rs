@@ -133,7 +133,9 @@ impl BodyLayout {
             return last;
         }
         let frames = u32::try_from(max_len / self.stride()).unwrap_or(u32::MAX);
-        FrameIndex(first.0.saturating_add(frames.saturating_sub(1)).min(last.0))
+        // The final frame may be longer than the others: `last` itself does not fit.
+        let end = first.0.saturating_add(frames).min(last.0);
+        FrameIndex(end.saturating_sub(1).max(first.0))
     }
 }
 
@@ -150,9 +152,9 @@ impl RegularFrames {
         Self { first, count, frame_length }
     }
 
-    /// As many frames as make up `plaintext_len` bytes, but at least one: for sizing buffers.
-    pub(crate) fn worth(plaintext_len: usize, frame_length: u32) -> Self {
-        let count = (plaintext_len / (frame_length as usize).max(1)).max(1);
+    /// As many frames as fit into `body_len` bytes, but at least one: for sizing buffers.
+    pub(crate) fn within(body_len: usize, frame_length: u32) -> Self {
+        let count = (body_len / (frame_length as usize + REGULAR_OVERHEAD)).max(1);
         Self { first: SequenceNumber::FIRST, count, frame_length }
     }
 

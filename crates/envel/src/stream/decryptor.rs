@@ -176,7 +176,17 @@ impl Decryptor {
 
     /// How much of the message should be asked for, or opened, at once: whole frames, so that none is split between two reads.
     pub(crate) fn whole_batch(&self) -> RegularFrames {
-        RegularFrames::worth(BATCH_LEN, self.body.frame_length())
+        RegularFrames::within(BATCH_LEN, self.body.frame_length())
+    }
+
+    /// The length of a buffer to step into: whole frames, so that they are opened there. A body without frames has a frame length of
+    /// 0, and the memory for long frames is not spent before they arrive.
+    pub(crate) fn output_len(&self) -> usize {
+        const LONGEST_DIRECT_FRAME: usize = 1 << 20;
+        match self.whole_batch().plaintext_len() {
+            1..=LONGEST_DIRECT_FRAME => self.whole_batch().plaintext_len(),
+            _ => BATCH_LEN,
+        }
     }
 
     /// Whether regular frames may be opened and released by others than [`Self::step`].
@@ -217,7 +227,7 @@ impl Decryptor {
             return Err(io::Error::other("this message failed to decrypt before").into());
         }
         let mut written = 0;
-        while written < out.len() || out.is_empty() {
+        while written < out.len() {
             let count = self.release_into(&mut out[written..]);
             written += count;
             if count > 0 {
@@ -243,7 +253,7 @@ impl Decryptor {
                 }
             }
         }
-        Ok(if written > 0 { Step::Released(written) } else { Step::End })
+        Ok(if written == 0 && self.is_finished() { Step::End } else { Step::Released(written) })
     }
 
     /// Wipes what was not released.

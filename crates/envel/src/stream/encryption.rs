@@ -106,6 +106,7 @@ impl Encryption {
         settings: &EncryptionSettings,
         buffer: Vec<u8>,
     ) -> Result<Self, Error> {
+        materials.claim()?;
         let version = materials.algorithm_suite().message_version();
         let message_id = MessageId::try_filled_by(version, rand::fill)?;
         Self::start_with_id(materials, settings, message_id, buffer)
@@ -260,9 +261,7 @@ mod tests {
     use crate::keyring::WrappedKey;
     use crate::suite::AlgorithmSuiteId;
 
-    /// The same data key and message ID each time: what a test may do and nobody else.
-    fn repeatable(threads: usize, frame_length: u32) -> Encryption {
-        let suite = AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKey.suite();
+    fn materials(suite: AlgorithmSuite) -> EncryptionMaterials {
         let wrapped = WrappedKey::new(EncryptedDataKey {
             key_provider_id: "tests".into(),
             key_provider_info: vec![],
@@ -270,17 +269,35 @@ mod tests {
         });
         let data_key = DataKey::new(SecretBytes::copied_from(&[8; 32]));
         let context = EncryptionContext::new();
-        let materials = EncryptionMaterials::new(suite, context, &[], data_key, vec![wrapped], None).unwrap();
-        let settings = EncryptionSettings {
-            algorithm_suite: suite,
-            commitment_policy: CommitmentPolicy::default(),
+        EncryptionMaterials::new(suite, context, &[], data_key, vec![wrapped], None).unwrap()
+    }
+
+    fn settings(algorithm_suite: AlgorithmSuite, threads: usize, frame_length: u32) -> EncryptionSettings {
+        EncryptionSettings {
+            algorithm_suite,
+            commitment_policy: CommitmentPolicy::ForbidEncryptAllowDecrypt,
             frame_length,
             max_encrypted_data_keys: 10,
             threads: NonZeroUsize::new(threads).unwrap(),
             expected_plaintext_len: None,
-        };
+        }
+    }
+
+    /// The same data key and message ID each time: what a test may do and nobody else.
+    fn repeatable(threads: usize, frame_length: u32) -> Encryption {
+        let suite = AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKey.suite();
+        let settings = settings(suite, threads, frame_length);
         let message_id = MessageId::try_from(&[9; 32][..]).unwrap();
-        Encryption::start_with_id(&materials, &settings, message_id, Vec::new()).unwrap()
+        Encryption::start_with_id(&materials(suite), &settings, message_id, Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn a_data_key_that_encrypts_by_itself_serves_one_message() {
+        let suite = AlgorithmSuiteId::Aes256GcmNoKdf.suite();
+        let (materials, settings) = (materials(suite), settings(suite, 1, 1000));
+        Encryption::start(&materials, &settings, Vec::new()).unwrap();
+        let again = Encryption::start(&materials, &settings, Vec::new());
+        assert!(matches!(again, Err(Error::InvalidMaterials(_))));
     }
 
     #[test]

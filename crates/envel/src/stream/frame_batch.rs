@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::message::frame::{FINAL_HEAD_LEN, FINAL_OVERHEAD, REGULAR_HEAD_LEN, REGULAR_OVERHEAD};
 use crate::seal::{FrameSealer, FrameSequence, FrameTickets};
 
-/// How much plaintext is gathered before frames are sealed: enough to make calls and hand-overs rare, little enough to stay in
+/// Bytes of frames that are gathered before they are sealed or opened: enough to make calls and hand-overs rare, little enough to stay in
 /// cache.
 pub(crate) const BATCH_LEN: usize = 1 << 19;
 
@@ -26,12 +26,12 @@ pub(crate) struct FrameBatch {
 }
 
 impl FrameBatch {
-    /// Room for [`BATCH_LEN`] bytes of plaintext, or one frame if that is longer, or no more than is expected.
+    /// Room for [`BATCH_LEN`] bytes of frames, or one frame if that is longer, or no more than is expected.
     pub(crate) fn new(frame_length: u32, expected_plaintext_len: Option<u64>) -> Self {
         let frame_length = frame_length as usize;
         let expected = expected_plaintext_len.and_then(|expected| usize::try_from(expected).ok());
         let needed = expected.map_or(usize::MAX, |expected| expected.div_ceil(frame_length));
-        let slots = needed.min(BATCH_LEN / frame_length).max(1);
+        let slots = needed.min(BATCH_LEN / (frame_length + REGULAR_OVERHEAD)).max(1);
         let buffer_len = slots * (frame_length + REGULAR_OVERHEAD) + (FINAL_OVERHEAD - REGULAR_OVERHEAD);
         Self { buffer: SecretBytes::zeroed(buffer_len), frame_length, slots, gathered: 0 }
     }

@@ -187,14 +187,11 @@ impl<R: Read> DecryptReader<R> {
     /// four more; fewer threads work then, so that they hold 256 MiB at most.
     pub fn copy_to(&mut self, writer: &mut (impl Write + ?Sized)) -> Result<DecryptSummary, Error> {
         self.release_by_threads(writer)?;
-        let mut plaintext = SecretBytes::zeroed(self.decryptor.whole_batch().plaintext_len());
-        loop {
-            let count = self.read_some(plaintext.expose_secret_mut())?;
-            if count == 0 {
-                return Ok(self.decryptor.summary(&self.input));
-            }
+        let mut plaintext = SecretBytes::zeroed(self.decryptor.output_len());
+        while let Some(count) = self.read_some(plaintext.expose_secret_mut())? {
             writer.write_all(&plaintext.expose_secret()[..count])?;
         }
+        Ok(self.decryptor.summary(&self.input))
     }
 
     /// Releases all but the end of a long message, if several threads may work.
@@ -212,14 +209,12 @@ impl<R: Read> DecryptReader<R> {
         parallel::decrypt_regular_frames(decryptor, input, &mut self.source, writer, self.threads)
     }
 
-    fn read_some(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        if out.is_empty() {
-            return Ok(0);
-        }
+    /// Releases some plaintext into `out`; `None` after the verified end of the message, and only then.
+    fn read_some(&mut self, out: &mut [u8]) -> Result<Option<usize>, Error> {
         loop {
             match self.decryptor.step(&mut self.input, out)? {
-                Step::Released(count) => return Ok(count),
-                Step::End => return Ok(0),
+                Step::Released(count) => return Ok(Some(count)),
+                Step::End => return Ok(None),
                 Step::NeedInput => {
                     let preferred = self.decryptor.whole_batch().body_len();
                     self.input.fill(&mut self.source, preferred)?;
@@ -231,6 +226,6 @@ impl<R: Read> DecryptReader<R> {
 
 impl<R: Read> Read for DecryptReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.read_some(out).map_err(Error::into_io)
+        self.read_some(out).map(Option::unwrap_or_default).map_err(Error::into_io)
     }
 }

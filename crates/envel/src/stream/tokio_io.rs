@@ -315,7 +315,7 @@ impl Machine {
 impl<R> AsyncDecryptReader<R> {
     pub(crate) fn new(opened: OpenedHeader, release: ReleasePolicy, source: R, input: InputBuffer) -> Self {
         let decryptor = Decryptor::new(opened.body, release);
-        let output_len = decryptor.whole_batch().plaintext_len();
+        let output_len = decryptor.output_len();
         let machine = Machine {
             plaintext: SecretBytes::zeroed(output_len),
             decryptor,
