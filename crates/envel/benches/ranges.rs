@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use envel::{
@@ -38,8 +39,9 @@ fn least(frame_length: u32) -> Case {
     let (client, manager) = (Client::default(), manager());
     let message = encrypted(frame_length as usize, frame_length);
     let mut plaintext = Vec::new();
+    let options = DecryptOptions::new().threads(NonZeroUsize::MIN);
     let run = Box::new(move || {
-        block_on(client.decrypt_into(&manager, &message, &mut plaintext, &DecryptOptions::new())).unwrap();
+        block_on(client.decrypt_into(&manager, &message, &mut plaintext, &options)).unwrap();
         plaintext.resize(message.len(), 0);
         black_box(&plaintext);
     });

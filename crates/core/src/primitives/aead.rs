@@ -109,6 +109,28 @@ impl AeadKey {
             CryptoError::Unauthentic
         })
     }
+
+    /// Decrypts a ciphertext, behind which its tag stands, in place, and returns the plaintext.
+    ///
+    /// # What is verified
+    /// The tag, over ciphertext and `aad`. If it does not verify, everything is wiped before this returns.
+    ///
+    /// # Errors
+    /// [`CryptoError::InvalidLength`] if there is no room for a tag; [`CryptoError::Unauthentic`] if the tag does not verify.
+    pub fn open_in_place<'a>(
+        &self,
+        iv: &[u8; IV_LEN],
+        aad: &[u8],
+        ciphertext_and_tag: &'a mut [u8],
+    ) -> Result<&'a mut [u8], CryptoError> {
+        let length = ciphertext_and_tag.len().checked_sub(TAG_LEN).ok_or(CryptoError::InvalidLength)?;
+        let nonce = Nonce::assume_unique_for_key(*iv);
+        if self.0.open_in_place(nonce, Aad::from(aad), ciphertext_and_tag).is_err() {
+            ciphertext_and_tag.zeroize();
+            return Err(CryptoError::Unauthentic);
+        }
+        Ok(&mut ciphertext_and_tag[..length])
+    }
 }
 
 impl fmt::Debug for AeadKey {
@@ -132,6 +154,15 @@ mod tests {
             assert_eq!(&plaintext, b"attack at dawn");
             let refused = key.open_into(&iv, b"aae", &buffer, &tag, &mut plaintext);
             assert_eq!((refused, plaintext), (Err(CryptoError::Unauthentic), [0; 14]));
+
+            let mut in_place = [&buffer[..], &tag].concat();
+            assert_eq!(
+                key.open_in_place(&iv, b"aad", &mut in_place.clone()),
+                Ok(&mut b"attack at dawn".clone()[..])
+            );
+            assert_eq!(key.open_in_place(&iv, b"aae", &mut in_place), Err(CryptoError::Unauthentic));
+            assert_eq!(in_place, [0; 30]);
+            assert_eq!(key.open_in_place(&iv, b"aad", &mut [0; 15]), Err(CryptoError::InvalidLength));
         }
     }
 

@@ -19,6 +19,9 @@ use crate::yielding::yield_now;
 /// How much is fetched at once, unless a frame is longer: each request to an object store costs a wait.
 pub(super) const PIECE_LEN: u64 = 8 << 20;
 
+/// How much is read at once for the header: nearly every one is shorter, and many a message is among them as a whole.
+pub(super) const HEADER_READ_LEN: usize = 16 << 10;
+
 /// Cryptography that one poll of a future may do.
 const BYTES_PER_POLL: usize = 1 << 20;
 
@@ -54,7 +57,8 @@ pub(super) async fn read_header<S: AsyncReadAt>(
 /// As for [`crate::OpenMessage`]: the source pins the object.
 ///
 /// # Cost
-/// As for [`crate::OpenMessage`], but ranges are fetched 8 MiB at a time, since each request costs a wait, and so much memory is kept. A
+/// As for [`crate::OpenMessage`], but 16 KiB are read for the header and ranges are fetched 8 MiB at a time, since each request costs a
+/// wait; so much memory is kept. A
 /// poll does at most 1 MiB of cryptography, or one frame if that is longer.
 ///
 /// # Example
@@ -230,28 +234,27 @@ impl<S: AsyncReadAt> AsyncOpenMessage<S> {
     /// Verifies the final frame, unless that was done.
     async fn verify_end(&self) -> Result<(), Error> {
         let Some(fetch) = self.opened.planner.end_fetch()? else { return Ok(()) };
-        let mut buffers = self.opened.take_buffers();
-        self.read(fetch.position, buffers.ciphertext(fetch)).await?;
-        let (tail, frame_buffer) = buffers.fetched(fetch);
-        self.opened.planner.verify_end(tail, frame_buffer)?;
-        self.opened.keep_buffers(buffers);
+        let mut buffer = self.opened.take_buffer();
+        self.read(fetch.position, buffer.space(fetch)).await?;
+        self.opened.planner.verify_end(buffer.space(fetch))?;
+        self.opened.keep_buffer(buffer);
         yield_now().await;
         Ok(())
     }
 
     /// Fetches and opens until the pass is through, yielding after each part of the work.
     async fn run(&self, mut pass: RangePass<'_>) -> Result<(), Error> {
-        let mut buffers = self.opened.take_buffers();
+        let mut buffer = self.opened.take_buffer();
         while let Some(fetch) = pass.next_fetch()? {
-            self.read(fetch.position, buffers.ciphertext(fetch)).await?;
-            let (fetched, frame_buffer) = buffers.fetched(fetch);
-            while pass.open_some(fetched, frame_buffer, BYTES_PER_POLL)? {
+            let fetched = buffer.space(fetch);
+            self.read(fetch.position, fetched).await?;
+            while pass.open_some(fetched, BYTES_PER_POLL)? {
                 yield_now().await;
             }
             yield_now().await;
         }
         pass.release();
-        self.opened.keep_buffers(buffers);
+        self.opened.keep_buffer(buffer);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::slice;
 
 use zeroize::Zeroize;
 
-use super::opened::{Buffers, Opened};
+use super::opened::Opened;
 use super::pass::RangePass;
 use super::start::MessageStart;
 use super::{RangeOutput, RangeProof, ReadAt, VerifiedRange};
@@ -17,6 +17,9 @@ use crate::message::MessageHeader;
 
 /// How much is fetched at once, unless a frame is longer.
 pub(super) const PIECE_LEN: u64 = 1 << 20;
+
+/// How much is read at once for the header: nearly every one is shorter.
+pub(super) const HEADER_READ_LEN: usize = 4 << 10;
 
 /// Reads until the header is complete.
 pub(super) fn read_header<S: ReadAt>(source: &S, start: &mut MessageStart) -> Result<MessageHeader, Error> {
@@ -62,9 +65,9 @@ pub(super) fn read_header<S: ReadAt>(source: &S, start: &mut MessageStart) -> Re
 /// message.
 ///
 /// # Cost
-/// One read for a range of up to 1 MiB, of whole frames: at most one frame more than asked for; none if the first 16 KiB of the
+/// One read for a range of up to 1 MiB, of whole frames: at most one frame more than asked for; none if the first 4 KiB of the
 /// message, which opening it reads, hold them. One more read of the final frame the first time that the end is verified, unless it
-/// is read along with the range. No call for keys. Memory: the plaintext, and 1 MiB and two frames, which are kept for the next call.
+/// is read along with the range. No call for keys. Memory: the plaintext, and 1 MiB or a longer frame, which is kept for the next call.
 ///
 /// # Example
 /// ```
@@ -224,7 +227,7 @@ impl<S: ReadAt> OpenMessage<S> {
     /// As for [`OpenMessage`]; [`Error::Io`] if writing fails. What was written until then is authentic, and not the whole range.
     ///
     /// # Cost
-    /// As for [`OpenMessage`], with one read for each MiB or longer frame. Memory of about 2 MiB, or three frames if they are longer,
+    /// As for [`OpenMessage`], with one read for each MiB or longer frame. Memory of about 2 MiB, or two frames if they are longer,
     /// whatever the range.
     pub fn copy_range_to(
         &self,
@@ -246,31 +249,24 @@ impl<S: ReadAt> OpenMessage<S> {
     /// Verifies the final frame, unless that was done.
     fn verify_end(&self) -> Result<(), Error> {
         let Some(fetch) = self.opened.planner.end_fetch()? else { return Ok(()) };
-        self.with_buffers(|buffers| {
-            self.read(fetch.position, buffers.ciphertext(fetch))?;
-            let (tail, frame_buffer) = buffers.fetched(fetch);
-            self.opened.planner.verify_end(tail, frame_buffer)
-        })
+        let mut buffer = self.opened.take_buffer();
+        self.read(fetch.position, buffer.space(fetch))?;
+        self.opened.planner.verify_end(buffer.space(fetch))?;
+        self.opened.keep_buffer(buffer);
+        Ok(())
     }
 
     /// Fetches and opens until the pass is through.
     fn run(&self, mut pass: RangePass<'_>) -> Result<(), Error> {
-        self.with_buffers(|buffers| {
-            while let Some(fetch) = pass.next_fetch()? {
-                self.read(fetch.position, buffers.ciphertext(fetch))?;
-                let (fetched, frame_buffer) = buffers.fetched(fetch);
-                pass.open_some(fetched, frame_buffer, usize::MAX)?;
-            }
-            pass.release();
-            Ok(())
-        })
-    }
-
-    fn with_buffers(&self, work: impl FnOnce(&mut Buffers) -> Result<(), Error>) -> Result<(), Error> {
-        let mut buffers = self.opened.take_buffers();
-        let outcome = work(&mut buffers);
-        self.opened.keep_buffers(buffers);
-        outcome
+        let mut buffer = self.opened.take_buffer();
+        while let Some(fetch) = pass.next_fetch()? {
+            let fetched = buffer.space(fetch);
+            self.read(fetch.position, fetched)?;
+            pass.open_some(fetched, usize::MAX)?;
+        }
+        pass.release();
+        self.opened.keep_buffer(buffer);
+        Ok(())
     }
 
     fn read(&self, position: u64, out: &mut [u8]) -> Result<(), Error> {

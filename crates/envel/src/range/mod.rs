@@ -88,7 +88,7 @@ impl Client {
     /// with this header has the source's length.
     ///
     /// # Cost
-    /// One read of 16 KiB, or as many as a longer header takes. What the materials manager costs: with a KMS keyring, one Decrypt.
+    /// One read of 4 KiB, or as many as a longer header takes. What the materials manager costs: with a KMS keyring, one Decrypt.
     ///
     /// # Example
     /// See [`OpenMessage`].
@@ -98,7 +98,7 @@ impl Client {
         source: S,
         options: &DecryptOptions,
     ) -> Result<OpenMessage<S>, Error> {
-        let mut start = MessageStart::new(self.settings.limits);
+        let mut start = MessageStart::new(self.settings.limits, message::HEADER_READ_LEN);
         let header = message::read_header(&source, &mut start)?;
         check_ranges(&header, options)?;
         let source_len = source.source_len()?;
@@ -112,14 +112,14 @@ impl Client {
     /// As for [`Client::open_at`].
     ///
     /// # Cost
-    /// As for [`Client::open_at`].
+    /// As for [`Client::open_at`], but 16 KiB are read at once: many a message is among them as a whole.
     pub async fn open_at_async<S: AsyncReadAt>(
         &self,
         manager: &dyn MaterialsManager,
         source: S,
         options: &DecryptOptions,
     ) -> Result<AsyncOpenMessage<S>, Error> {
-        let mut start = MessageStart::new(self.settings.limits);
+        let mut start = MessageStart::new(self.settings.limits, async_message::HEADER_READ_LEN);
         let header = async_message::read_header(&source, &mut start).await?;
         check_ranges(&header, options)?;
         let source_len = source.source_len().await?;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use envel_core::SecretBytes;
 
-use super::pass::{FrameBuffer, RangePass, Wanted};
+use super::pass::{RangePass, Wanted};
 use super::planner::{Fetch, RangePlanner};
 use super::start::MessageStart;
 use super::{RangeOutput, RangeProof, VerifiedRange};
@@ -15,24 +15,17 @@ use crate::materials::OpenedBy;
 use crate::message::MessageHeader;
 use crate::stream::OpenedHeader;
 
-/// Memory that is reused from call to call.
-pub(super) struct Buffers {
-    ciphertext: Vec<u8>,
-    pub(super) frame: FrameBuffer,
-}
+/// Memory for what is fetched, and for the plaintext of frames that are opened in place: reused from call to call.
+pub(super) struct FetchBuffer(SecretBytes);
 
-impl Buffers {
-    /// Room for what is fetched.
-    pub(super) fn ciphertext(&mut self, fetch: Fetch) -> &mut [u8] {
-        if self.ciphertext.len() < fetch.length {
-            self.ciphertext.resize(fetch.length, 0);
+impl FetchBuffer {
+    /// Room for a fetch, with anything in it.
+    pub(super) fn space(&mut self, fetch: Fetch) -> &mut [u8] {
+        if self.0.len() < fetch.length {
+            // The final frame takes a few bytes more than the others: that must not mean new memory.
+            self.0 = SecretBytes::zeroed(fetch.length.next_multiple_of(4096));
         }
-        &mut self.ciphertext[..fetch.length]
-    }
-
-    /// What was fetched, and room for a frame's plaintext.
-    pub(super) fn fetched(&mut self, fetch: Fetch) -> (&[u8], &mut FrameBuffer) {
-        (&self.ciphertext[..fetch.length], &mut self.frame)
+        &mut self.0.expose_secret_mut()[..fetch.length]
     }
 }
 
@@ -43,7 +36,7 @@ pub(super) struct Opened {
     pub(super) planner: RangePlanner,
     /// The bytes that were read for the header: a small message is among them as a whole.
     start: Vec<u8>,
-    spare_buffers: Mutex<Option<Buffers>>,
+    spare_buffer: Mutex<Option<FetchBuffer>>,
 }
 
 impl Opened {
@@ -55,17 +48,17 @@ impl Opened {
     ) -> Result<Self, Error> {
         let OpenedHeader { header, opened_by, body } = opened;
         let planner = RangePlanner::new(body.into_opener(), &header, source_len, piece_len)?;
-        let (start, spare_buffers) = (start.into_bytes(), Mutex::default());
-        Ok(Self { header, opened_by, planner, start, spare_buffers })
+        let (start, spare_buffer) = (start.into_bytes(), Mutex::default());
+        Ok(Self { header, opened_by, planner, start, spare_buffer })
     }
 
-    pub(super) fn take_buffers(&self) -> Buffers {
-        let spare = self.spare_buffers.lock().unwrap_or_else(PoisonError::into_inner).take();
-        spare.unwrap_or_else(|| Buffers { ciphertext: Vec::new(), frame: FrameBuffer::new() })
+    pub(super) fn take_buffer(&self) -> FetchBuffer {
+        let spare = self.spare_buffer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        spare.unwrap_or_else(|| FetchBuffer(SecretBytes::zeroed(0)))
     }
 
-    pub(super) fn keep_buffers(&self, buffers: Buffers) {
-        *self.spare_buffers.lock().unwrap_or_else(PoisonError::into_inner) = Some(buffers);
+    pub(super) fn keep_buffer(&self, buffer: FetchBuffer) {
+        *self.spare_buffer.lock().unwrap_or_else(PoisonError::into_inner) = Some(buffer);
     }
 
     /// Serves a fetch from what was read for the header; whether all of it was there.

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use envel_core::SecretBytes;
 use zeroize::Zeroize;
 
 use super::planner::{Fetch, RangePlanner};
@@ -123,13 +122,8 @@ impl<'a> RangePass<'a> {
         Ok(Some(fetch))
     }
 
-    /// Opens frames of what was fetched, of about `budget` bytes, at least one; whether there are more.
-    pub(super) fn open_some(
-        &mut self,
-        fetched: &[u8],
-        frame_buffer: &mut FrameBuffer,
-        budget: usize,
-    ) -> Result<bool, Error> {
+    /// Opens frames of what was fetched, of about `budget` bytes, at least one; whether there are more. What was fetched is overwritten.
+    pub(super) fn open_some(&mut self, fetched: &mut [u8], budget: usize) -> Result<bool, Error> {
         let mut opened = 0;
         while let Some(Piece { next: frame, last, next_at }) = self.piece {
             let taken = self.layout.bytes_of(frame, frame);
@@ -139,32 +133,30 @@ impl<'a> RangePass<'a> {
                 return Ok(true);
             }
             let end = next_at + length;
-            self.open(frame, fetched.get(next_at..end).ok_or(MalformedMessage::BodyLength)?, frame_buffer)?;
+            self.open(frame, fetched.get_mut(next_at..end).ok_or(MalformedMessage::BodyLength)?)?;
             opened += length;
             self.piece = (frame < last).then(|| Piece { next: frame.next(), last, next_at: end });
         }
         Ok(false)
     }
 
-    /// Opens one frame, straight to where its plaintext is wanted if it is wanted whole and once.
-    fn open(&mut self, frame: FrameIndex, bytes: &[u8], frame_buffer: &mut FrameBuffer) -> Result<(), Error> {
+    /// Opens one frame: straight to where its plaintext is wanted if it is wanted whole and once, else in place.
+    fn open(&mut self, frame: FrameIndex, bytes: &mut [u8]) -> Result<(), Error> {
         let held = self.layout.plaintext_of(frame);
         while self.wanted.get(self.started).is_some_and(|wanted| wanted.start < held.end) {
             self.active.push(self.started);
             self.started += 1;
         }
-        let length = usize::try_from(held.end - held.start).map_err(|_| MalformedMessage::BodyLength)?;
         if let [only] = self.active[..]
-            && let (out, within) = self.wanted[only].overlap(&held)
-            && within == (0..length)
+            && let (out, _) = self.wanted[only].overlap(&held)
+            && out.len() as u64 == held.end - held.start
         {
-            self.planner.open_frame(&self.layout, frame, bytes, out)?;
+            self.planner.open_into(&self.layout, frame, bytes, out)?;
         } else {
-            let plaintext = frame_buffer.space(length);
-            self.planner.open_frame(&self.layout, frame, bytes, plaintext)?;
+            let contents = self.planner.open_in_place(&self.layout, frame, bytes)?;
             for index in &self.active {
                 let (out, within) = self.wanted[*index].overlap(&held);
-                out.copy_from_slice(&plaintext[within]);
+                out.copy_from_slice(&contents[within]);
             }
         }
         let wanted = &self.wanted;
@@ -184,23 +176,5 @@ impl Drop for RangePass<'_> {
         if !self.is_released {
             self.wanted.iter_mut().for_each(|wanted| wanted.out.zeroize());
         }
-    }
-}
-
-/// Room for the plaintext of a frame that is not wanted whole.
-#[derive(Debug)]
-pub(super) struct FrameBuffer(SecretBytes);
-
-impl FrameBuffer {
-    pub(super) fn new() -> Self {
-        Self(SecretBytes::zeroed(0))
-    }
-
-    /// So many bytes, with anything in them.
-    pub(super) fn space(&mut self, length: usize) -> &mut [u8] {
-        if self.0.len() < length {
-            self.0 = SecretBytes::zeroed(length);
-        }
-        &mut self.0.expose_secret_mut()[..length]
     }
 }

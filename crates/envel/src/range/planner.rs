@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::pass::{FrameBuffer, FrameRun, RangePass, Wanted};
+use super::pass::{FrameRun, RangePass, Wanted};
 use super::{RangeProof, VerifiedRange};
 use crate::error::{Error, InvalidCall};
 use crate::message::frame::{FINAL_OVERHEAD, FrameHead};
@@ -206,7 +206,7 @@ impl RangePlanner {
     ///
     /// # What is verified
     /// The frame's tag. A final frame, of which the tag covers number and length, makes the layout verified.
-    pub(super) fn open_frame(
+    pub(super) fn open_into(
         &self,
         layout: &BodyLayout,
         frame: FrameIndex,
@@ -215,10 +215,28 @@ impl RangePlanner {
     ) -> Result<(), Error> {
         let head = self.frame_head(layout, frame, bytes)?;
         self.opener.open(&head, bytes, plaintext)?;
+        self.note_opened(layout, &head);
+        Ok(())
+    }
+
+    /// As [`Self::open_into`], in place: the contents of the frame.
+    pub(super) fn open_in_place<'a>(
+        &self,
+        layout: &BodyLayout,
+        frame: FrameIndex,
+        bytes: &'a mut [u8],
+    ) -> Result<&'a [u8], Error> {
+        let head = self.frame_head(layout, frame, bytes)?;
+        let contents = self.opener.open_in_place(&head, bytes)?;
+        self.note_opened(layout, &head);
+        Ok(contents)
+    }
+
+    fn note_opened(&self, layout: &BodyLayout, head: &FrameHead) {
         if head.is_final {
+            // Whoever was first had the same layout: one number and one length verify.
             let _ = self.verified.set(*layout);
         }
-        Ok(())
     }
 
     fn frame_head(&self, layout: &BodyLayout, frame: FrameIndex, bytes: &[u8]) -> Result<FrameHead, Error> {
@@ -252,38 +270,32 @@ impl RangePlanner {
     /// # What is verified
     /// The tag of the final frame, over its number and length; that the message's length agrees; and, of a signed message, the length
     /// of the footer, not what it says.
-    pub(super) fn verify_end(&self, tail: &[u8], frame_buffer: &mut FrameBuffer) -> Result<(), Error> {
-        let mut failure = MalformedMessage::FinalFrameMissing.into();
+    pub(super) fn verify_end(&self, tail: &mut [u8]) -> Result<(), Error> {
         for claim in &self.claims {
             let layout = claim.layout;
             let frame = layout.final_frame();
-            let Some(bytes) = self.within_tail(tail, layout.bytes_of(frame, frame)) else { continue };
+            let Some(place) = self.within_tail(layout.bytes_of(frame, frame)) else { continue };
+            let Some(bytes) = tail.get(place.clone()) else { continue };
             let has_footer = match self.suite.signature {
                 None => true,
                 Some(algorithm) => {
-                    let rest = self.within_tail(tail, layout.body_len()..self.body_and_footer_len);
-                    let parsed = footer::parse(rest.unwrap_or_default(), algorithm);
+                    let parsed = footer::parse(&tail[place.end..], algorithm);
                     parsed.is_ok_and(|(_, length)| length as u64 == claim.footer_len)
                 }
             };
-            if !has_footer || self.frame_head(&layout, frame, bytes).is_err() {
-                continue;
-            }
-            let held = layout.plaintext_of(frame);
-            let length = usize::try_from(held.end - held.start).map_err(|_| MalformedMessage::BodyLength)?;
-            match self.open_frame(&layout, frame, bytes, frame_buffer.space(length)) {
-                Ok(()) => return Ok(()),
-                Err(error) => failure = error,
+            if has_footer && self.frame_head(&layout, frame, bytes).is_ok() {
+                // Marker, number, length and footer agree: no other claim comes this far but by forgery.
+                return self.open_in_place(&layout, frame, &mut tail[place]).map(|_| ());
             }
         }
-        Err(failure)
+        Err(MalformedMessage::FinalFrameMissing.into())
     }
 
-    /// Bytes of the body or the footer, if they are in the tail.
-    fn within_tail<'t>(&self, tail: &'t [u8], body: Range<u64>) -> Option<&'t [u8]> {
-        let start = usize::try_from(body.start.checked_sub(self.tail_start())?).ok()?;
-        let end = usize::try_from(body.end.checked_sub(self.tail_start())?).ok()?;
-        tail.get(start..end)
+    /// Where bytes of the body are in the tail.
+    fn within_tail(&self, body: Range<u64>) -> Option<Range<usize>> {
+        let tail_start = self.tail_start();
+        let start = usize::try_from(body.start.checked_sub(tail_start)?).ok()?;
+        Some(start..usize::try_from(body.end - tail_start).ok()?)
     }
 
     /// Says what is known of a range of which the frames were verified.

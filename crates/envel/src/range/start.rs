@@ -4,19 +4,18 @@ use crate::error::Error;
 use crate::message::header::HeaderParser;
 use crate::message::{HeaderLimits, MessageHeader, ParseError};
 
-/// How much is read first: nearly every header, and many a whole message.
-const FIRST_READ_LEN: usize = 16 << 10;
-
 /// The bytes from the start of a message that were read for its header.
 pub(super) struct MessageStart {
     bytes: Vec<u8>,
+    /// How much is read at once.
+    step: usize,
     read_len: usize,
     parser: HeaderParser,
 }
 
 impl MessageStart {
-    pub(super) fn new(limits: HeaderLimits) -> Self {
-        Self { bytes: vec![0; FIRST_READ_LEN], read_len: 0, parser: HeaderParser::new(limits) }
+    pub(super) fn new(limits: HeaderLimits, step: usize) -> Self {
+        Self { bytes: vec![0; step], step, read_len: 0, parser: HeaderParser::new(limits) }
     }
 
     /// Where to read next, and to where.
@@ -32,7 +31,7 @@ impl MessageStart {
             Ok(header) => Ok(Some(header)),
             Err(ParseError::Incomplete { needed }) if !is_ended => {
                 // The parser has held what is needed against the limit; a field is at most 64 KiB.
-                self.bytes.resize(needed.max(self.read_len + FIRST_READ_LEN), 0);
+                self.bytes.resize(needed.max(self.read_len + self.step), 0);
                 Ok(None)
             }
             Err(error) => Err(Error::at_end_of_input(error, "the header")),

@@ -106,21 +106,40 @@ impl FrameOpener {
     /// The tag: over the contents, the message ID, the frame's number, kind and length. If it does not verify, `plaintext` holds
     /// zeros.
     pub(crate) fn open(&self, head: &FrameHead, frame: &[u8], plaintext: &mut [u8]) -> Result<(), Error> {
+        let (ciphertext, tag) = head.ciphertext_and_tag(frame).ok_or(CryptoError::InvalidLength)?;
+        let aad = self.aad(head);
+        let opened = self.key.open_into(&head.iv, aad.as_bytes(), ciphertext, tag, plaintext);
+        opened.map_err(|error| refused(head, error))
+    }
+
+    /// Opens a whole frame in place, and returns its contents.
+    ///
+    /// # What is verified
+    /// As for [`Self::open`]. If the tag does not verify, the frame holds zeros.
+    pub(crate) fn open_in_place<'a>(&self, head: &FrameHead, frame: &'a mut [u8]) -> Result<&'a [u8], Error> {
+        let rest = frame.get_mut(head.head_len..head.total_len()).ok_or(CryptoError::InvalidLength)?;
+        let opened = self.key.open_in_place(&head.iv, self.aad(head).as_bytes(), rest);
+        opened.map(|contents| &*contents).map_err(|error| refused(head, error))
+    }
+
+    /// What the tag covers beside the contents.
+    fn aad(&self, head: &FrameHead) -> BodyAad {
         let content = match (self.is_framed, head.is_final) {
             (false, _) => BodyContent::SingleBlock,
             (true, false) => BodyContent::RegularFrame,
             (true, true) => BodyContent::FinalFrame,
         };
-        let (ciphertext, tag) = head.ciphertext_and_tag(frame).ok_or(CryptoError::InvalidLength)?;
-        let aad = BodyAad::new(&self.message_id, content, head.sequence_number, head.ciphertext_len as u64);
-        self.key.open_into(&head.iv, aad.as_bytes(), ciphertext, tag, plaintext).map_err(
-            |error| match error {
-                CryptoError::Unauthentic => {
-                    Error::FrameUnauthentic { sequence_number: head.sequence_number.as_u32() }
-                }
-                other => other.into(),
-            },
-        )
+        BodyAad::new(&self.message_id, content, head.sequence_number, head.ciphertext_len as u64)
+    }
+}
+
+/// Why a frame does not open.
+fn refused(head: &FrameHead, error: CryptoError) -> Error {
+    match error {
+        CryptoError::Unauthentic => {
+            Error::FrameUnauthentic { sequence_number: head.sequence_number.as_u32() }
+        }
+        other => other.into(),
     }
 }
 
