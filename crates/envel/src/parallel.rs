@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, Scope};
 
 use envel_core::SecretBytes;
@@ -24,9 +24,11 @@ use crate::stream::{
     BATCH_LEN, Decryptor, EncryptSummary, Encryption, EncryptionParts, FrameBatch, InputBuffer,
 };
 
-/// As many threads as the machine has cores for this process.
+/// As many threads as the machine has cores for this process. Asked once: the answer comes from files of the system and takes longer
+/// than a short message.
 pub(crate) fn all_cores() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    static CORES: OnceLock<NonZeroUsize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
 }
 
 /// The most bytes of batches that threads may have under way, where frames are long.
