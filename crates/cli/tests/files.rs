@@ -62,7 +62,7 @@ fn an_existing_output_is_refused_and_untouched() {
     );
     assert_eq!(sandbox.read("a.envel"), b"old");
     let ran = sandbox.run(["encrypt", "-k", "local:demo", "--no-overwrite", "a"]).succeeds();
-    assert_eq!(ran.stderr(), "0 encrypted, 1 skipped\n");
+    assert_eq!(ran.stderr(), "skipped a: its output exists\n");
     assert_eq!(sandbox.read("a.envel"), b"old");
     sandbox.run(["encrypt", "-k", "local:demo", "--force", "a"]).succeeds();
     sandbox.run(["verify", "-k", "local:demo", "a.envel"]).succeeds();

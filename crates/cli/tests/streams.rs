@@ -232,6 +232,17 @@ fn a_long_input_that_nobody_ends_is_encrypted_as_it_comes() {
 }
 
 #[test]
+fn a_full_disk_is_an_error_with_a_way_out() {
+    let sandbox = Sandbox::with_demo_key();
+    sandbox.write("a", b"x");
+    sandbox.run(["encrypt", "-k", "local:demo", "a", "-o", "/dev/full"]).fails(
+        1,
+        "error: a: cannot write to /dev/full: No space left on device (os error 28)\nhelp: make room and run the same command \
+         again\n",
+    );
+}
+
+#[test]
 fn a_fifo_is_written_to_as_to_a_pipe() {
     let sandbox = Sandbox::with_demo_key();
     sandbox.message("m", &vec![7; (16 << 20) + 1], &["--sign"]);

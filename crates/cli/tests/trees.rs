@@ -3,6 +3,8 @@
 
 mod sandbox;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 use sandbox::Sandbox;
@@ -61,6 +63,34 @@ fn symbolic_links_are_skipped_and_said() {
     let ran = sandbox.run(["encrypt", "-k", "local:demo", "-r", "t"]).succeeds();
     assert_eq!(ran.stderr(), "skipped t/link: it is a symbolic link\n3 encrypted, 1 skipped\n");
     assert!(!sandbox.exists("t/link.envel"));
+}
+
+#[test]
+fn text_that_begins_like_base64_of_a_message_is_no_message() {
+    let sandbox = Sandbox::with_demo_key();
+    sandbox.write("t/agenda", b"Agenda: lunch at noon, with everybody");
+    sandbox.write("t/words", "Ag".repeat(5000));
+    let ran = sandbox.run(["decrypt", "-k", "local:demo", "-r", "t"]).succeeds();
+    assert_eq!(ran.stderr(), "0 decrypted, 2 skipped\n");
+    let ran = sandbox.run(["encrypt", "-k", "local:demo", "-r", "t"]).succeeds();
+    assert_eq!(ran.stderr(), "2 encrypted\n");
+    sandbox.write("m/armored", b"");
+    sandbox.message("m/armored", b"x", &["--armor", "--force"]);
+    let ran = sandbox.run(["encrypt", "-k", "local:demo", "-r", "m"]).succeeds();
+    assert_eq!(ran.stderr(), "0 encrypted, 1 skipped\n");
+}
+
+#[test]
+fn names_that_are_not_utf8_work() {
+    let sandbox = Sandbox::with_demo_key();
+    let name = OsStr::from_bytes(b"t/\xff\xfe");
+    sandbox.write(name, b"x");
+    sandbox
+        .run(["encrypt", "-k", "local:demo", "-r", "--remove-source", "--metadata-output", "log", "t"])
+        .succeeds();
+    assert!(!sandbox.exists(name));
+    sandbox.run(["decrypt", "-k", "local:demo", "-r", "t"]).succeeds();
+    assert_eq!(sandbox.read(name), b"x");
 }
 
 #[test]

@@ -68,7 +68,6 @@ impl Batch {
                     self.settle(&item.source, Some(&item.target), &details, outcome)?;
                 }
                 Found::Skipped { path, reason } => {
-                    self.console.say(format_args!("skipped {}: {reason}", path.display()));
                     self.settle(&Source::File(path), None, &Details::default(), Ok(End::Skipped(reason)))?;
                 }
                 Found::Failed { path, failure } => {
@@ -125,7 +124,13 @@ impl Batch {
             }
             Ok(End::Skipped(reason)) => {
                 self.skipped += 1;
-                self.console.explain(format_args!("skipped {source}: {reason}"));
+                let words = format_args!("skipped {source}: {reason}");
+                // What could not even be an input, a symbolic link for example, is missing from the result.
+                if self.is_single || target.is_none() {
+                    self.console.say(words);
+                } else {
+                    self.console.explain(words);
+                }
             }
             Err(failure) if self.is_single => return Err(failure),
             // The reader of stdout has gone: so has the reason to go on.
@@ -139,7 +144,7 @@ impl Batch {
     }
 
     fn summarise(self) -> Exit {
-        if !self.is_single || self.skipped > 0 {
+        if !self.is_single {
             let counts = [(self.done, self.verb.past), (self.skipped, "skipped"), (self.failed, "failed")];
             let words: Vec<_> = counts
                 .into_iter()
