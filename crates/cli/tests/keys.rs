@@ -175,6 +175,17 @@ fn eight_processes_that_begin_with_the_stores_creation_share_it() {
 }
 
 #[test]
+fn the_first_encryption_makes_every_key_that_it_names_once() {
+    let sandbox = Sandbox::empty();
+    sandbox.write("a", b"x");
+    let keys = ["-k", "local:one", "-k", "local:one", "-k", "local:two"];
+    sandbox.run(["encrypt", "a"].iter().chain(&keys)).succeeds();
+    let names: Vec<_> = listed(&sandbox).into_iter().map(|key| key["aliases"].clone()).collect();
+    assert_eq!(names, [serde_json::json!(["alias/one"]), serde_json::json!(["alias/two"])]);
+    sandbox.run(["decrypt", "-k", "local:two", "a.envel", "-o", "b"]).succeeds();
+}
+
+#[test]
 fn an_empty_listing_is_a_listing() {
     let sandbox = Sandbox::with_demo_key();
     let ran = sandbox.run(["key", "list", "--region", "local-9", "--json", "-q"]).succeeds();

@@ -14,10 +14,26 @@ pub(crate) const LOCAL_ACCOUNT: &str = "000000000000";
 pub(crate) enum KeySpelling {
     /// A key or alias of the embedded KMS.
     Embedded(KmsKeyIdentifier),
+    /// A key in a file.
+    Raw(RawKey),
+}
+
+/// A key in a file, with the names that messages know it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawKey {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) file: PathBuf,
+    pub(crate) algorithm: RawAlgorithm,
+}
+
+/// What wraps with a raw key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RawAlgorithm {
     /// `raw-aes:NAMESPACE/NAME=FILE`
-    RawAes { namespace: String, name: String, file: PathBuf },
+    Aes,
     /// `raw-rsa:NAMESPACE/NAME=FILE[,padding=PADDING]`
-    RawRsa { namespace: String, name: String, file: PathBuf, padding: RsaPadding },
+    Rsa(RsaPadding),
 }
 
 /// Why a text names no key that this version can use.
@@ -60,14 +76,19 @@ impl KeySpelling {
         Ok(Self::Embedded(KmsKeyIdentifier::AliasArn(arn)))
     }
 
-    fn raw(text: &str, spelling: &str) -> Result<(String, String, String), KeySpellingError> {
+    fn raw(text: &str, spelling: &str, algorithm: RawAlgorithm) -> Result<Self, KeySpellingError> {
         let parts = || {
             let (key, file) = spelling.split_once('=')?;
             let (namespace, name) = key.split_once('/')?;
-            let complete = !namespace.is_empty() && !name.is_empty() && !file.is_empty();
-            complete.then(|| (namespace.to_owned(), name.to_owned(), file.to_owned()))
+            let is_complete = !namespace.is_empty() && !name.is_empty() && !file.is_empty();
+            is_complete.then(|| RawKey {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                file: file.into(),
+                algorithm,
+            })
         };
-        parts().ok_or_else(|| KeySpellingError {
+        parts().map(Self::Raw).ok_or_else(|| KeySpellingError {
             text: text.to_owned(),
             reason: "a raw key needs a namespace, a name and a file".to_owned(),
             help: "for example raw-aes:backups/2026=/etc/backup.key".to_owned(),
@@ -75,20 +96,19 @@ impl KeySpelling {
     }
 
     fn raw_rsa(text: &str, spelling: &str) -> Result<Self, KeySpellingError> {
-        let (namespace, name, file) = Self::raw(text, spelling)?;
-        let (file, padding) = match file.rsplit_once(",padding=") {
-            Some((file, padding)) => (
-                file.to_owned(),
-                padding_named(padding).ok_or_else(|| KeySpellingError {
+        let (spelling, padding) = match spelling.rsplit_once(",padding=") {
+            Some((spelling, name)) => (
+                spelling,
+                padding_named(name).ok_or_else(|| KeySpellingError {
                     text: text.to_owned(),
-                    reason: format!("there is no padding {padding:?}"),
+                    reason: format!("there is no padding {name:?}"),
                     help: "the paddings are pkcs1, oaep-sha1, oaep-sha256, oaep-sha384 and oaep-sha512"
                         .to_owned(),
                 })?,
             ),
-            None => (file, RsaPadding::OaepSha256),
+            None => (spelling, RsaPadding::OaepSha256),
         };
-        Ok(Self::RawRsa { namespace, name, file: file.into(), padding })
+        Self::raw(text, spelling, RawAlgorithm::Rsa(padding))
     }
 
     fn aws(text: &str) -> KeySpellingError {
@@ -121,8 +141,7 @@ impl FromStr for KeySpelling {
             return Self::local(text, spelling);
         }
         if let Some(spelling) = text.strip_prefix("raw-aes:") {
-            let (namespace, name, file) = Self::raw(text, spelling)?;
-            return Ok(Self::RawAes { namespace, name, file: file.into() });
+            return Self::raw(text, spelling, RawAlgorithm::Aes);
         }
         if let Some(spelling) = text.strip_prefix("raw-rsa:") {
             return Self::raw_rsa(text, spelling);
@@ -322,11 +341,12 @@ mod tests {
     fn raw_keys_name_their_file() {
         assert_eq!(
             spelling("raw-aes:ns/na/me=dir/k=1.key"),
-            Ok(KeySpelling::RawAes {
+            Ok(KeySpelling::Raw(RawKey {
                 namespace: "ns".into(),
                 name: "na/me".into(),
-                file: "dir/k=1.key".into()
-            })
+                file: "dir/k=1.key".into(),
+                algorithm: RawAlgorithm::Aes,
+            }))
         );
         for text in ["raw-aes:ns/name", "raw-aes:name=file", "raw-aes:/n=f", "raw-aes:n/=f", "raw-rsa:n/n="] {
             assert!(spelling(text).is_err(), "{text}");
@@ -336,7 +356,9 @@ mod tests {
     #[test]
     fn raw_rsa_takes_the_five_paddings() {
         let padding = |text: &str| match spelling(text) {
-            Ok(KeySpelling::RawRsa { padding, file, .. }) => Some((padding, file)),
+            Ok(KeySpelling::Raw(RawKey { algorithm: RawAlgorithm::Rsa(padding), file, .. })) => {
+                Some((padding, file))
+            }
             _ => None,
         };
         assert_eq!(padding("raw-rsa:a/b=k.pem"), Some((RsaPadding::OaepSha256, "k.pem".into())));

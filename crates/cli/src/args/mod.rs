@@ -19,7 +19,9 @@ pub(crate) use encrypt::{EncryptArguments, OutputArguments};
 pub(crate) use key::{
     CreateArguments, DescribeArguments, KeyCommand, ListArguments, OneKeyArguments, ScheduleDeletionArguments,
 };
-pub(crate) use key_spelling::{KeySpelling, KeySpellingError, LocalRegion, alias_name, short_spelling};
+pub(crate) use key_spelling::{
+    KeySpelling, KeySpellingError, LocalRegion, RawAlgorithm, RawKey, alias_name, short_spelling,
+};
 pub(crate) use kms::KmsCommand;
 
 const OVERVIEW: &str = "\

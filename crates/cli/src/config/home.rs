@@ -1,5 +1,6 @@
 //! The user's directory and the store of the embedded KMS in it.
 
+use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions as FileOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -58,7 +59,7 @@ impl Home {
     /// As [`Home::open_store`].
     pub(crate) fn open_or_create_store(
         &self,
-        aliases: &[&KmsKeyArn],
+        aliases: &HashSet<&KmsKeyArn>,
         console: Console,
     ) -> Result<EmbeddedKms, Failure> {
         let directory = self.store_directory();
@@ -85,11 +86,13 @@ impl Home {
             let name = format!("alias/{}", alias.resource_id());
             create_key(&store.client(alias.region()), "made by envel encrypt", Some(&name))?;
         }
-        let names: Vec<_> = aliases.iter().map(|alias| alias.resource_id()).collect();
+        let mut names: Vec<_> = aliases.iter().map(|alias| alias.resource_id()).collect();
+        names.sort_unstable();
         console.warn(format_args!(
-            "created a key store at {} and in it the key {}\nLosing this directory loses every file encrypted with its keys: \
+            "created a key store at {} and in it the {} {}\nLosing this directory loses every file encrypted with its keys: \
              `envel kms backup FILE` makes a copy.",
             directory.display(),
+            if names.len() == 1 { "key" } else { "keys" },
             names.join(", "),
         ));
         Ok(store)

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use envel::SecretBytes;
 use envel::primitives::rsa::{RsaPrivateKey, RsaPublicKey};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// No key file is longer: an RSA key of 8192 bits takes about 6 KiB as PEM.
 const MAX_FILE_LEN: u64 = 64 << 10;
@@ -83,7 +83,7 @@ fn from_base64(digits: &[u8]) -> Option<SecretBytes> {
 
 /// What an RSA key file holds.
 #[derive(Debug)]
-pub(super) enum RsaKey {
+pub(super) enum RsaKeyFile {
     Private(RsaPrivateKey),
     Public(RsaPublicKey),
 }
@@ -92,12 +92,12 @@ pub(super) enum RsaKey {
 ///
 /// # Errors
 /// A file that cannot be read, or holds something else.
-pub(super) fn rsa_key(path: &Path) -> Result<RsaKey, Failure> {
+pub(super) fn rsa_key(path: &Path) -> Result<RsaKeyFile, Failure> {
     let contents = read(path)?;
     let pem = contents.expose_secret();
     RsaPrivateKey::from_pem(pem)
-        .map(RsaKey::Private)
-        .or_else(|_| RsaPublicKey::from_pem(pem).map(RsaKey::Public))
+        .map(RsaKeyFile::Private)
+        .or_else(|_| RsaPublicKey::from_pem(pem).map(RsaKeyFile::Public))
         .map_err(|_| {
             Failure::usage(
                 format!("{} does not hold an RSA key of 2048 to 8192 bits", path.display()),
@@ -111,8 +111,7 @@ fn read(path: &Path) -> Result<SecretBytes, Failure> {
     let file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     if length > MAX_FILE_LEN {
-        return Err(Failure::new(
-            Exit::Usage,
+        return Err(Failure::usage(
             format!("{} is too long to be a key", path.display()),
             "name the file that holds the key alone",
         ));

@@ -1,18 +1,18 @@
 //! The keys of a command, made into a keyring.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use envel::primitives::rsa::RsaPadding;
 use envel::{
     BoxFuture, DiscoveryFilter, Keyring, KmsClient, KmsClients, KmsDiscoveryKeyring, KmsError, KmsErrorKind,
-    KmsKeyArn, KmsKeyIdentifier, KmsKeyring, MultiKeyring, RawAesKeyring, RawRsaKeyring, RsaKey as RawRsaKey,
+    KmsKeyArn, KmsKeyIdentifier, KmsKeyring, MultiKeyring, RawAesKeyring, RawRsaKeyring, RsaKey,
 };
 use envel_kms::{DEFAULT_REGION, EmbeddedKms};
 
 use super::Settings;
-use super::key_files::{self, RsaKey};
-use crate::args::{KeySpelling, LocalRegion, OpeningArguments};
-use crate::exit::{Exit, Failure};
+use super::key_files::{self, RsaKeyFile};
+use crate::args::{KeySpelling, LocalRegion, OpeningArguments, RawAlgorithm, RawKey};
+use crate::exit::Failure;
 
 impl Settings {
     /// The keyring of `encrypt`: the first key generates the data key, the others wrap it too.
@@ -21,25 +21,19 @@ impl Settings {
     /// Any key that cannot be used: a message must be readable with every key that was asked for.
     pub(crate) fn encryption_keyring(&self, given: &[String]) -> Result<Arc<dyn Keyring>, Failure> {
         let keys = self.keys(given)?;
-        let embedded = || {
-            keys.iter().filter_map(|key| match key {
-                KeySpelling::Embedded(identifier) => Some(identifier),
-                _ => None,
-            })
-        };
-        let store = if embedded().next().is_some() {
-            let aliases: Vec<_> = embedded().filter_map(alias_arn).collect();
-            Some(self.home.open_or_create_store(&aliases, self.console)?)
-        } else {
-            None
-        };
+        let aliases: HashSet<_> = keys.iter().filter_map(embedded_alias).collect();
+        let mut store = None;
         let mut keyrings = Vec::with_capacity(keys.len());
         for key in &keys {
-            keyrings.push(match (key, &store) {
-                (KeySpelling::Embedded(identifier), Some(store)) => {
-                    self.embedded_keyring(store, identifier)?
+            keyrings.push(match key {
+                KeySpelling::Raw(key) => self.raw_keyring(key, Use::Encrypt)?,
+                KeySpelling::Embedded(key) => {
+                    let store = match &store {
+                        Some(store) => store,
+                        None => &*store.insert(self.home.open_or_create_store(&aliases, self.console)?),
+                    };
+                    self.embedded_keyring(store, key)?
                 }
-                (key, _) => self.raw_keyring(key, Use::Encrypt)?,
             });
         }
         let mut keyrings = keyrings.into_iter();
@@ -62,18 +56,18 @@ impl Settings {
         let mut unresolved = Vec::new();
         for key in self.keys(&arguments.keys)? {
             match key {
-                KeySpelling::Embedded(identifier) => {
+                KeySpelling::Raw(key) => keyrings.push(self.raw_keyring(&key, Use::Decrypt)?),
+                KeySpelling::Embedded(key) => {
                     let opened = store.get_or_insert_with(|| self.home.open_store());
                     let keyring = opened
                         .as_ref()
                         .map_err(Failure::clone)
-                        .and_then(|store| self.embedded_keyring(store, &identifier));
+                        .and_then(|store| self.embedded_keyring(store, &key));
                     match keyring {
                         Ok(keyring) => keyrings.push(keyring),
                         Err(failure) => unresolved.push(failure),
                     }
                 }
-                key => keyrings.push(self.raw_keyring(&key, Use::Decrypt)?),
             }
         }
         if keyrings.is_empty() {
@@ -106,9 +100,10 @@ impl Settings {
         Ok(Arc::new(KmsKeyring::new(KmsKeyIdentifier::KeyArn(key.arn), Arc::new(client))))
     }
 
-    fn raw_keyring(&self, key: &KeySpelling, purpose: Use) -> Result<Arc<dyn Keyring>, Failure> {
-        match key {
-            KeySpelling::RawAes { namespace, name, file } => {
+    fn raw_keyring(&self, key: &RawKey, purpose: Use) -> Result<Arc<dyn Keyring>, Failure> {
+        let RawKey { namespace, name, file, algorithm } = key;
+        let keyring: Result<Arc<dyn Keyring>, _> = match algorithm {
+            RawAlgorithm::Aes => {
                 let found = key_files::aes_key(file)?;
                 if found.looks_like_text {
                     self.console.say(format_args!(
@@ -117,29 +112,23 @@ impl Settings {
                         found.key.len()
                     ));
                 }
-                let keyring = RawAesKeyring::new(namespace, name, &found.key)
-                    .map_err(|error| Failure::keyring(&error))?;
-                Ok(Arc::new(keyring))
+                RawAesKeyring::new(namespace, name, &found.key).map(|keyring| Arc::new(keyring) as _)
             }
-            KeySpelling::RawRsa { namespace, name, file, padding } => {
+            RawAlgorithm::Rsa(padding) => {
                 let key = match (key_files::rsa_key(file)?, purpose) {
-                    (RsaKey::Public(_), Use::Decrypt) => {
+                    (RsaKeyFile::Public(_), Use::Decrypt) => {
                         return Err(Failure::usage(
                             format!("{} holds a public key, which cannot decrypt", file.display()),
                             "name the PEM file of the private key",
                         ));
                     }
-                    (RsaKey::Public(key), Use::Encrypt) => RawRsaKey::Public(key),
-                    (RsaKey::Private(key), _) => RawRsaKey::Private(key),
+                    (RsaKeyFile::Public(key), Use::Encrypt) => RsaKey::Public(key),
+                    (RsaKeyFile::Private(key), _) => RsaKey::Private(key),
                 };
-                raw_rsa_keyring(namespace, name, *padding, key)
+                RawRsaKeyring::new(namespace, name, *padding, key).map(|keyring| Arc::new(keyring) as _)
             }
-            KeySpelling::Embedded(identifier) => Err(Failure::new(
-                Exit::KeyUnavailable,
-                format!("{identifier} needs a key store"),
-                "`envel key list` shows the keys that there are",
-            )),
-        }
+        };
+        keyring.map_err(|error| Failure::keyring(&error))
     }
 }
 
@@ -158,19 +147,11 @@ enum Use {
     Decrypt,
 }
 
-fn raw_rsa_keyring(
-    namespace: &str,
-    name: &str,
-    padding: RsaPadding,
-    key: RawRsaKey,
-) -> Result<Arc<dyn Keyring>, Failure> {
-    Ok(Arc::new(RawRsaKeyring::new(namespace, name, padding, key).map_err(|error| Failure::keyring(&error))?))
-}
-
-fn alias_arn(identifier: &KmsKeyIdentifier) -> Option<&KmsKeyArn> {
-    match identifier {
-        KmsKeyIdentifier::AliasArn(arn) => Some(arn),
-        _ => None,
+/// The alias that a key of the embedded KMS is named by.
+fn embedded_alias(key: &KeySpelling) -> Option<&KmsKeyArn> {
+    match key {
+        KeySpelling::Embedded(KmsKeyIdentifier::AliasArn(arn)) => Some(arn),
+        KeySpelling::Embedded(_) | KeySpelling::Raw(_) => None,
     }
 }
 
