@@ -183,11 +183,11 @@ fn message_secrets(keyring: &KeyringUnderTest, header: &MessageHeader) -> Vec<Se
     };
     let mut derived_key = vec![0; suite.aead.key_len()];
     hkdf::extract(digest, salt, data_key).unwrap().expand(&[&info], &mut derived_key).unwrap();
-    vec![
-        secret("data key", data_key),
-        secret("PRK", &pseudorandom_key(digest, salt, data_key)),
-        secret("derived key", &derived_key),
-    ]
+    let prk = pseudorandom_key(digest, salt, data_key);
+    let mut secrets =
+        vec![secret("data key", data_key), secret("PRK", &prk), secret("derived key", &derived_key)];
+    secrets.extend(hmac_states(digest, &prk));
+    secrets
 }
 
 /// HKDF-Extract by its definition, since the library does not show the result.
@@ -201,6 +201,60 @@ fn pseudorandom_key(digest: DigestAlgorithm, salt: &[u8], key: &[u8]) -> Vec<u8>
     hmac::sign(digest, salt, key, &mut prk).unwrap();
     prk
 }
+
+/// What a digest holds once it has taken a key's inner or outer pad, as a little-endian machine keeps it: as good as the key.
+fn hmac_states(digest: DigestAlgorithm, key: &[u8]) -> Vec<Secret> {
+    let states = match digest {
+        DigestAlgorithm::Sha256 => PADS.map(|pad| {
+            let mut state = SHA256_START;
+            sha2::block_api::compress256(&mut state, &[padded(key, pad)]);
+            state.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>()
+        }),
+        DigestAlgorithm::Sha384 | DigestAlgorithm::Sha512 => PADS.map(|pad| {
+            let mut state = if digest == DigestAlgorithm::Sha384 { SHA384_START } else { SHA512_START };
+            sha2::block_api::compress512(&mut state, &[padded(key, pad)]);
+            state.iter().flat_map(|word| word.to_le_bytes()).collect()
+        }),
+    };
+    let [inner, outer] = states;
+    vec![secret("HMAC inner state", &inner), secret("HMAC outer state", &outer)]
+}
+
+const PADS: [u8; 2] = [0x36, 0x5c];
+
+fn padded<const BLOCK_LEN: usize>(key: &[u8], pad: u8) -> [u8; BLOCK_LEN] {
+    let mut block = [pad; BLOCK_LEN];
+    block.iter_mut().zip(key).for_each(|(byte, key_byte)| *byte ^= key_byte);
+    block
+}
+
+/// FIPS 180-4, section 5.3.3.
+const SHA256_START: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+/// FIPS 180-4, section 5.3.4.
+const SHA384_START: [u64; 8] = [
+    0xcbbb_9d5d_c105_9ed8,
+    0x629a_292a_367c_d507,
+    0x9159_015a_3070_dd17,
+    0x152f_ecd8_f70e_5939,
+    0x6733_2667_ffc0_0b31,
+    0x8eb4_4a87_6858_1511,
+    0xdb0c_2e0d_64f9_8fa7,
+    0x47b5_481d_befa_4fa4,
+];
+
+/// FIPS 180-4, section 5.3.5.
+const SHA512_START: [u64; 8] = [
+    0x6a09_e667_f3bc_c908,
+    0xbb67_ae85_84ca_a73b,
+    0x3c6e_f372_fe94_f82b,
+    0xa54f_f53a_5f1d_36f1,
+    0x510e_527f_ade6_82d1,
+    0x9b05_688c_2b3e_6c1f,
+    0x1f83_d9ab_fb41_bd6b,
+    0x5be0_cd19_137e_2179,
+];
 
 fn keyring_secrets(keyring: &KeyringUnderTest, header: &MessageHeader, secrets: &mut Vec<Secret>) {
     match keyring {
@@ -284,7 +338,9 @@ fn open_sealed(key: &[u8], label: &[u8], aad: &[u8], sealed: &[u8], secrets: &mu
     let mut opened = vec![0; ciphertext.len()];
     let cipher = AeadKey::new(AeadAlgorithm::Aes256Gcm, &single_use_key).unwrap();
     cipher.open_into(&[0; 12], aad, ciphertext, tag, &mut opened).expect("the embedded KMS's format");
-    secrets.push(secret("single-use PRK of the KMS", &pseudorandom_key(DigestAlgorithm::Sha256, salt, key)));
+    let prk = pseudorandom_key(DigestAlgorithm::Sha256, salt, key);
+    secrets.push(secret("single-use PRK of the KMS", &prk));
+    secrets.extend(hmac_states(DigestAlgorithm::Sha256, &prk));
     secrets.push(secret("single-use key of the KMS", &single_use_key));
     opened
 }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::CryptoError;
 use super::digest::DigestAlgorithm;
+use super::stack::wiping_stack;
 
 /// Length of the longest digest.
 const MAX_DIGEST_LEN: usize = 64;
@@ -16,9 +17,9 @@ const MAX_INFO_LEN: usize = 256;
 
 /// A pseudorandom key: what extraction leaves, ready to be expanded.
 ///
-/// It is as secret as the key that went in. It is held as an HMAC key of which the pads are computed once, and which
-/// the library wipes on drop.
-pub struct PseudorandomKey(hmac::Key);
+/// It is as secret as the key that went in. It is held as an HMAC key of which the pads are computed once, on the heap, which the
+/// library wipes on drop.
+pub struct PseudorandomKey(Box<hmac::Key>);
 
 /// Extracts a pseudorandom key. An empty salt stands for as many zero bytes as the digest has.
 ///
@@ -42,10 +43,12 @@ pub fn extract(
     input_key: &[u8],
 ) -> Result<PseudorandomKey, CryptoError> {
     let library = algorithm.hmac();
-    let mut prk = Zeroizing::new([0; MAX_DIGEST_LEN]);
-    let prk = hmac::sign_to_buffer(&hmac::Key::new(library, salt), input_key, &mut *prk)
-        .map_err(|_| CryptoError::Failed)?;
-    Ok(PseudorandomKey(hmac::Key::new(library, prk)))
+    wiping_stack(|| {
+        let mut prk = Zeroizing::new([0; MAX_DIGEST_LEN]);
+        let prk = hmac::sign_to_buffer(&hmac::Key::new(library, salt), input_key, &mut *prk)
+            .map_err(|_| CryptoError::Failed)?;
+        Ok(PseudorandomKey(Box::new(hmac::Key::new(library, prk))))
+    })
 }
 
 impl PseudorandomKey {
@@ -72,8 +75,10 @@ impl PseudorandomKey {
             input[counter_at] = u8::try_from(index + 1).map_err(|_| CryptoError::InvalidLength)?;
             // The first block has no T(n-1) before it.
             let start = if index == 0 { digest_len } else { 0 };
-            hmac::sign_to_buffer(&self.0, &input[start..=counter_at], &mut *block)
-                .map_err(|_| CryptoError::Failed)?;
+            wiping_stack(|| {
+                hmac::sign_to_buffer(&self.0, &input[start..=counter_at], &mut *block).map(|_| ())
+            })
+            .map_err(|_| CryptoError::Failed)?;
             piece.copy_from_slice(&block[..piece.len()]);
             input[..digest_len].copy_from_slice(&block[..digest_len]);
         }

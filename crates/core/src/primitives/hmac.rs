@@ -4,6 +4,7 @@ use aws_lc_rs::hmac;
 
 use super::CryptoError;
 use super::digest::DigestAlgorithm;
+use super::stack::wiping_stack;
 
 /// The HMAC of `message` under `key`, written into `tag`.
 ///
@@ -18,9 +19,11 @@ pub fn sign(
     if tag.len() != algorithm.hmac().tag_len() {
         return Err(CryptoError::InvalidLength);
     }
-    hmac::sign_to_buffer(&hmac::Key::new(algorithm.hmac(), key), message, tag)
-        .map(|_| ())
-        .map_err(|_| CryptoError::Failed)
+    wiping_stack(|| {
+        hmac::sign_to_buffer(&hmac::Key::new(algorithm.hmac(), key), message, tag)
+            .map(|_| ())
+            .map_err(|_| CryptoError::Failed)
+    })
 }
 
 #[cfg(test)]

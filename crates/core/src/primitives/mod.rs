@@ -11,6 +11,7 @@ pub mod hkdf;
 pub mod hmac;
 pub mod rand;
 pub mod rsa;
+mod stack;
 
 use subtle::ConstantTimeEq;
 
