@@ -350,3 +350,71 @@ impl From<KeySpellingError> for Failure {
         Self::usage(error.to_string(), error.help)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use envel::UnwrapAttempt;
+
+    use super::*;
+
+    fn unwrap_error(kinds: &[KmsErrorKind]) -> Error {
+        let attempt = |kind: &KmsErrorKind| UnwrapAttempt {
+            encrypted_data_key_index: 0,
+            keyring: "KMS key k".to_owned(),
+            error: KmsError::new(*kind, "Decrypt", "Code", "").into(),
+        };
+        UnwrapError {
+            attempts: kinds.iter().map(attempt).collect(),
+            encrypted_data_keys: vec!["k".to_owned()],
+        }
+        .into()
+    }
+
+    #[test]
+    fn the_numbers_are_those_of_the_contract() {
+        let exits = [
+            (Exit::Done, 0),
+            (Exit::Other, 1),
+            (Exit::Usage, 2),
+            (Exit::SomeFailed, 3),
+            (Exit::Refused, 4),
+            (Exit::Unauthentic, 5),
+            (Exit::KeyUnavailable, 6),
+            (Exit::Retryable, 7),
+            (Exit::Interrupted, 130),
+        ];
+        assert!(exits.iter().all(|(exit, code)| exit.code() == *code));
+    }
+
+    #[test]
+    fn keyrings_that_fail_differently_are_retryable_if_a_retry_could_help_any() {
+        let exit = |kinds: &[KmsErrorKind]| Failure::message("m", &unwrap_error(kinds)).exit;
+        assert_eq!(exit(&[KmsErrorKind::Denied, KmsErrorKind::Throttled]), Exit::Retryable);
+        assert_eq!(exit(&[KmsErrorKind::Denied, KmsErrorKind::KeyUnusable]), Exit::KeyUnavailable);
+        assert_eq!(exit(&[KmsErrorKind::Credentials]), Exit::KeyUnavailable);
+        assert_eq!(exit(&[]), Exit::KeyUnavailable);
+    }
+
+    #[test]
+    fn classes_of_errors_have_codes_of_their_own() {
+        let of_message = |error: Error| Failure::message("m", &error).exit;
+        assert_eq!(of_message(Error::HeaderUnauthentic), Exit::Unauthentic);
+        assert_eq!(of_message(Error::Truncated { within: "the body" }), Exit::Unauthentic);
+        assert_eq!(of_message(Refusal::HoldLimit { max_held_bytes: 1 }.into()), Exit::Refused);
+        assert_eq!(of_message(InvalidCall::LongerThanExpected { expected: 1 }.into()), Exit::Usage);
+        assert_eq!(of_message(io::Error::from(io::ErrorKind::StorageFull).into()), Exit::Other);
+        assert_eq!(Failure::from(StoreError::Busy).exit, Exit::Retryable);
+        assert_eq!(Failure::from(StoreError::PassphraseEmpty).exit, Exit::Usage);
+    }
+
+    #[test]
+    fn every_failure_says_what_to_do() {
+        for kind in
+            [KmsErrorKind::Denied, KmsErrorKind::Throttled, KmsErrorKind::Internal, KmsErrorKind::NotFound]
+        {
+            assert!(!Failure::from(KmsError::new(kind, "Decrypt", "Code", "")).help.is_empty());
+        }
+        let broken_pipe = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(Failure::io("stdout", &broken_pipe).is_silent(), "but there is nobody to say it to");
+    }
+}
