@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::CryptoError;
 use super::digest::DigestAlgorithm;
-use super::stack::wiping_stack;
+use super::stack::{in_a_frame_below, wipe};
 
 /// Length of the longest digest.
 const MAX_DIGEST_LEN: usize = 64;
@@ -18,7 +18,7 @@ const MAX_INFO_LEN: usize = 256;
 /// A pseudorandom key: what extraction leaves, ready to be expanded.
 ///
 /// It is as secret as the key that went in. It is held as an HMAC key of which the pads are computed once, on the heap, which the
-/// library wipes on drop.
+/// library wipes on drop; what the library left on the stack is overwritten then too, so drop it where it was made.
 pub struct PseudorandomKey(Box<hmac::Key>);
 
 /// Extracts a pseudorandom key. An empty salt stands for as many zero bytes as the digest has.
@@ -43,7 +43,7 @@ pub fn extract(
     input_key: &[u8],
 ) -> Result<PseudorandomKey, CryptoError> {
     let library = algorithm.hmac();
-    wiping_stack(|| {
+    in_a_frame_below(|| {
         let mut prk = Zeroizing::new([0; MAX_DIGEST_LEN]);
         let prk = hmac::sign_to_buffer(&hmac::Key::new(library, salt), input_key, &mut *prk)
             .map_err(|_| CryptoError::Failed)?;
@@ -75,7 +75,7 @@ impl PseudorandomKey {
             input[counter_at] = u8::try_from(index + 1).map_err(|_| CryptoError::InvalidLength)?;
             // The first block has no T(n-1) before it.
             let start = if index == 0 { digest_len } else { 0 };
-            wiping_stack(|| {
+            in_a_frame_below(|| {
                 hmac::sign_to_buffer(&self.0, &input[start..=counter_at], &mut *block).map(|_| ())
             })
             .map_err(|_| CryptoError::Failed)?;
@@ -83,6 +83,13 @@ impl PseudorandomKey {
             input[..digest_len].copy_from_slice(&block[..digest_len]);
         }
         Ok(())
+    }
+}
+
+impl Drop for PseudorandomKey {
+    /// Once for extraction and every expansion: it takes a tenth of their time.
+    fn drop(&mut self) {
+        wipe();
     }
 }
 

@@ -18,14 +18,15 @@ pub(super) fn wiping_stack<T>(work: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// Inlined, its variables would lie above what [`wipe`] overwrites.
+/// Does some work in a frame of its own: inlined, its variables would lie above what [`wipe`] overwrites.
 #[inline(never)]
-fn in_a_frame_below<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn in_a_frame_below<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Overwrites the stack below the caller's frame.
 #[inline(never)]
-fn wipe() {
+pub(super) fn wipe() {
     let mut stack = [0_u64; WIPED_WORDS];
     stack.zeroize();
     black_box(&stack);
