@@ -9,7 +9,7 @@ use envel::{
     EncryptionContext, MaterialsManager,
 };
 
-use crate::both_ways::{decrypt_both_ways, encrypt_both_ways};
+use crate::every_way::{decrypt_every_way, encrypt_every_way};
 use crate::keyring::KeyringDescription;
 use crate::pairwise::pairwise;
 use crate::peer::{Peer, PeerOutput, Terms};
@@ -202,14 +202,14 @@ pub fn manager(keyring: &KeyringDescription) -> Arc<dyn MaterialsManager> {
     Arc::new(DefaultManager::new(keyring.build().expect("a keyring of a test")))
 }
 
-/// Encrypts with envel, by both its interfaces, and decrypts with the peer. Returns how many messages crossed.
+/// Encrypts with envel, in every way, and decrypts with the peer. Returns how many messages crossed.
 ///
 /// # Panics
 /// If a message does not come out as it went in.
 pub fn cross_to_peer(peer: &Peer, recipe: &Recipe) -> usize {
     let plaintext = recipe.plaintext();
     let manager = manager(&recipe.keyring);
-    let messages = encrypt_both_ways(
+    let messages = encrypt_every_way(
         &client(policy_for(recipe.suite)),
         &*manager,
         &plaintext,
@@ -225,7 +225,7 @@ pub fn cross_to_peer(peer: &Peer, recipe: &Recipe) -> usize {
     messages.len()
 }
 
-/// Encrypts with the peer and decrypts with envel, by both its interfaces. Returns how many messages crossed.
+/// Encrypts with the peer and decrypts with envel, in every way. Returns how many messages crossed.
 ///
 /// # Panics
 /// If a message does not come out as it went in.
@@ -235,7 +235,7 @@ pub fn cross_from_peer(peer: &Peer, recipe: &Recipe) -> usize {
         peer.encrypt(&recipe.terms(), &plaintext).unwrap_or_else(|error| unexpected(recipe, &error));
     let manager = manager(&recipe.keyring);
     let options = DecryptOptions::new().encryption_context(recipe.encryption_context());
-    let opened = decrypt_both_ways(&client(policy_for(recipe.suite)), &*manager, &message.bytes, &options)
+    let opened = decrypt_every_way(&client(policy_for(recipe.suite)), &*manager, &message.bytes, &options)
         .unwrap_or_else(|error| unexpected(recipe, &error));
     assert!(opened.plaintext == plaintext, "another plaintext: {recipe:?}");
     assert_eq!(opened.header.algorithm_suite().id, recipe.suite);

@@ -3,13 +3,13 @@
 //! - [`peer`]: official SDKs as running processes.
 //! - [`keyring`]: keyrings described once, for envel and for the SDKs.
 //! - [`crossing`]: messages that cross between envel and an SDK.
-//! - [`both_ways`]: each message through the one-shot calls and through the streams.
+//! - [`every_way`]: each message by every way that envel has to make and to read one.
 //! - [`pairwise`](mod@pairwise): test cases in which every pair of choices meets.
 //! - [`memory`]: what the scan of a process's memory for secrets and its test say to each other.
 //! - [`manifest`]: the official decrypt manifests and the verdict on each of their cases.
 
-pub mod both_ways;
 pub mod crossing;
+pub mod every_way;
 pub mod keyring;
 pub mod manifest;
 pub mod memory;

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use envel::primitives::rsa::RsaPadding;
 use envel::{AlgorithmSuiteId, DecryptOptions};
-use envel_testkit::both_ways::{BothWaysError, decrypt_both_ways};
 use envel_testkit::crossing::{client, cross_from_peer, cross_to_peer, manager, policy_for, recipes};
+use envel_testkit::every_way::{EveryWayError, decrypt_every_way};
 use envel_testkit::keyring::{KeyringDescription, raw_aes, raw_keyrings, raw_rsa};
 use envel_testkit::peer::{Peer, PeerError, Sdk, Terms};
 use envel_testkit::report;
@@ -39,7 +39,7 @@ fn a_message_under_several_keys_opens_with_each_of_them() {
     for keyring in members {
         let client = envel::Client::builder().build();
         let opened =
-            decrypt_both_ways(&client, &*manager(&keyring), &message, &DecryptOptions::new()).unwrap();
+            decrypt_every_way(&client, &*manager(&keyring), &message, &DecryptOptions::new()).unwrap();
         assert_eq!(opened.plaintext, b"plaintext");
         assert_eq!(node.decrypt(&Terms::new(keyring), &message).unwrap().bytes, b"plaintext");
     }
@@ -60,8 +60,8 @@ fn every_truncation_is_refused_by_both() {
         let message = node.encrypt(&terms, &[7; 40]).unwrap().bytes;
         let (client, manager) = (client(policy_for(suite)), manager(&terms.keyring));
         for length in 0..message.len() {
-            let refused = decrypt_both_ways(&client, &*manager, &message[..length], &DecryptOptions::new());
-            assert!(matches!(refused, Err(BothWaysError::Refused(_))), "{length}: {refused:?}");
+            let refused = decrypt_every_way(&client, &*manager, &message[..length], &DecryptOptions::new());
+            assert!(matches!(refused, Err(EveryWayError::Refused(_))), "{length}: {refused:?}");
             let refused = node.decrypt(&terms, &message[..length]);
             assert!(matches!(refused, Err(PeerError::Refused(_))), "{length}: {refused:?}");
         }

@@ -8,11 +8,11 @@ use envel::{
     AlgorithmSuiteId, CommitmentPolicy, DecryptOptions, EncryptOptions, EncryptionContext, ErrorKind,
     RequiredContextManager,
 };
-use envel_testkit::both_ways::{BothWaysError, decrypt_both_ways, encrypt_both_ways};
 use envel_testkit::crossing::{
     assert_stored_context, client, context_of_len, cross_from_peer, cross_to_peer, manager, pairs, plaintext,
     policy_for, recipes,
 };
+use envel_testkit::every_way::{EveryWayError, decrypt_every_way, encrypt_every_way};
 use envel_testkit::keyring::{KeyringDescription, raw_aes, raw_keyrings, raw_rsa};
 use envel_testkit::peer::{Peer, PeerError, PeerOutput, Sdk, Terms};
 use envel_testkit::report;
@@ -71,7 +71,7 @@ fn required_context_crosses_both_ways_and_is_not_stored() {
             };
             let to_open = Terms { encryption_context: reproduced.clone(), ..terms.clone() };
             let options = EncryptOptions::new().algorithm_suite(suite).encryption_context(context.clone());
-            for message in encrypt_both_ways(&client, &manager, b"plaintext", &options).unwrap() {
+            for message in encrypt_every_way(&client, &manager, b"plaintext", &options).unwrap() {
                 let opened = python.decrypt(&to_open, &message).unwrap();
                 assert_eq!(opened.bytes, b"plaintext");
                 assert_stored_context(&opened, &stored);
@@ -80,7 +80,7 @@ fn required_context_crosses_both_ways_and_is_not_stored() {
 
             let message = python.encrypt(&terms, b"plaintext").unwrap().bytes;
             let options = DecryptOptions::new().encryption_context(reproduced.clone());
-            let opened = decrypt_both_ways(&client, &manager, &message, &options).unwrap();
+            let opened = decrypt_every_way(&client, &manager, &message, &options).unwrap();
             assert_eq!(opened.plaintext, b"plaintext");
             assert!(!opened.header.encryption_context().contains_name("tenant"));
             crossed[1] += 1;
@@ -91,7 +91,7 @@ fn required_context_crosses_both_ways_and_is_not_stored() {
                     python.decrypt(&Terms { encryption_context: wrong.clone(), ..to_open.clone() }, &message),
                 );
                 let options = DecryptOptions::new().encryption_context(wrong);
-                refusal(decrypt_both_ways(&client, &manager, &message, &options));
+                refusal(decrypt_every_way(&client, &manager, &message, &options));
             }
         }
     }
@@ -110,14 +110,14 @@ fn a_message_under_several_keys_opens_with_each_of_them() {
         KeyringDescription::Multi { generator: Some(Box::new(generator)), children: children.to_vec() };
     let client = client(CommitmentPolicy::default());
     let messages =
-        encrypt_both_ways(&client, &*manager(&multi), b"plaintext", &EncryptOptions::new()).unwrap();
+        encrypt_every_way(&client, &*manager(&multi), b"plaintext", &EncryptOptions::new()).unwrap();
     let from_python = python.encrypt(&Terms::new(multi.clone()), b"plaintext").unwrap().bytes;
     for keyring in members.into_iter().chain([multi]) {
         for message in &messages {
             assert_eq!(python.decrypt(&Terms::new(keyring.clone()), message).unwrap().bytes, b"plaintext");
         }
         let opened =
-            decrypt_both_ways(&client, &*manager(&keyring), &from_python, &DecryptOptions::new()).unwrap();
+            decrypt_every_way(&client, &*manager(&keyring), &from_python, &DecryptOptions::new()).unwrap();
         assert_eq!(opened.plaintext, b"plaintext");
     }
 }
@@ -135,7 +135,7 @@ fn one_byte_beyond_the_largest_context_is_refused_by_both() {
         };
         assert_refused(python.encrypt(&terms, b"plaintext"));
         let options = EncryptOptions::new().algorithm_suite(suite).encryption_context(context);
-        refusal(encrypt_both_ways(
+        refusal(encrypt_every_way(
             &client(policy_for(suite)),
             &*manager(&raw_aes(32)),
             b"plaintext",
@@ -153,7 +153,7 @@ fn another_context_is_refused_by_both() {
             let refused = Terms { encryption_context: wrong.clone(), ..terms.clone() };
             assert_refused(python.decrypt(&refused, &message));
             let options = DecryptOptions::new().encryption_context(wrong);
-            refusal(decrypt_both_ways(
+            refusal(decrypt_every_way(
                 &client(policy_for(suite)),
                 &*manager(&terms.keyring),
                 &message,
@@ -174,7 +174,7 @@ fn another_key_is_refused_by_both() {
             for keyring in [other_key.clone(), other_name.clone(), raw_rsa(RsaPadding::OaepSha256)] {
                 let refused = Terms { keyring: keyring.clone(), ..terms.clone() };
                 assert_refused(python.decrypt(&refused, &message));
-                let error = refusal(decrypt_both_ways(
+                let error = refusal(decrypt_every_way(
                     &client(policy_for(suite)),
                     &*manager(&keyring),
                     &message,
@@ -195,7 +195,7 @@ fn every_truncation_is_refused_by_both() {
             for length in 0..message.len() {
                 let truncated = &message[..length];
                 assert_refused(python.decrypt(&terms, truncated));
-                let error = refusal(decrypt_both_ways(&client, &*manager, truncated, &DecryptOptions::new()));
+                let error = refusal(decrypt_every_way(&client, &*manager, truncated, &DecryptOptions::new()));
                 assert_eq!(error.kind(), ErrorKind::Malformed, "{length}: {error}");
             }
         }
@@ -212,7 +212,7 @@ fn every_altered_byte_is_refused_by_both() {
                 let mut altered = message.clone();
                 altered[position] ^= 1 << (position % 8);
                 assert_refused(python.decrypt(&terms, &altered));
-                let error = refusal(decrypt_both_ways(&client, &*manager, &altered, &DecryptOptions::new()));
+                let error = refusal(decrypt_every_way(&client, &*manager, &altered, &DecryptOptions::new()));
                 let blames_the_message = matches!(
                     error.kind(),
                     ErrorKind::Malformed
@@ -227,6 +227,35 @@ fn every_altered_byte_is_refused_by_both() {
 }
 
 #[test]
+fn long_messages_that_are_altered_or_cut_are_refused_by_both() {
+    let Some(python) = &*PYTHON else { return };
+    for suite in FOUR_SUITES {
+        let terms = Terms { algorithm_suite: Some(suite), ..Terms::new(raw_aes(32)) };
+        let (client, manager) = (client(policy_for(suite)), manager(&terms.keyring));
+        let options = EncryptOptions::new().algorithm_suite(suite).frame_length(4096);
+        // Several threads open so long a message.
+        let message =
+            encrypt_every_way(&client, &*manager, &plaintext(2 << 20), &options).unwrap().pop().unwrap();
+        let altered = |position: usize| {
+            let mut altered = message.clone();
+            altered[position] ^= 1;
+            altered
+        };
+        let length = message.len();
+        for refused in [
+            altered(length / 4),
+            altered(length / 4 * 3),
+            altered(length - 1),
+            message[..length / 2].to_vec(),
+            message[..length - 1].to_vec(),
+        ] {
+            assert_refused(python.decrypt(&terms, &refused));
+            refusal(decrypt_every_way(&client, &*manager, &refused, &DecryptOptions::new()));
+        }
+    }
+}
+
+#[test]
 fn trailing_bytes_are_refused_by_envel_though_python_reads_past_them() {
     let Some(python) = &*PYTHON else { return };
     for suite in FOUR_SUITES {
@@ -234,7 +263,7 @@ fn trailing_bytes_are_refused_by_envel_though_python_reads_past_them() {
             message.push(0);
             assert_eq!(python.decrypt(&terms, &message).unwrap().bytes, plaintext(300));
             let (client, manager) = (client(policy_for(suite)), manager(&terms.keyring));
-            let error = refusal(decrypt_both_ways(&client, &*manager, &message, &DecryptOptions::new()));
+            let error = refusal(decrypt_every_way(&client, &*manager, &message, &DecryptOptions::new()));
             assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
         }
     }
@@ -261,7 +290,7 @@ fn what_the_commitment_policy_forbids_is_refused_by_both() {
                 Terms { commitment_policy: policy, algorithm_suite: Some(suite), ..Terms::new(raw_aes(32)) };
             let python_encrypts = python.encrypt(&terms, b"plaintext");
             let options = EncryptOptions::new().algorithm_suite(suite);
-            let envel_encrypts = encrypt_both_ways(&client, &*manager, b"plaintext", &options);
+            let envel_encrypts = encrypt_every_way(&client, &*manager, b"plaintext", &options);
             if may_encrypt {
                 python_encrypts.unwrap();
                 envel_encrypts.unwrap();
@@ -270,7 +299,7 @@ fn what_the_commitment_policy_forbids_is_refused_by_both() {
                 assert_eq!(refusal(envel_encrypts).kind(), ErrorKind::InvalidCall);
             }
             let python_decrypts = python.decrypt(&terms, &message);
-            let envel_decrypts = decrypt_both_ways(&client, &*manager, &message, &DecryptOptions::new());
+            let envel_decrypts = decrypt_every_way(&client, &*manager, &message, &DecryptOptions::new());
             if may_decrypt {
                 assert_eq!(python_decrypts.unwrap().bytes, envel_decrypts.unwrap().plaintext);
             } else {
@@ -296,8 +325,8 @@ fn more_encrypted_data_keys_than_allowed_are_refused_by_both() {
         let outcomes = [
             python.encrypt(&terms, b"plaintext").is_ok(),
             python.decrypt(&terms, &message).is_ok(),
-            encrypt_both_ways(&limited, &*manager, b"plaintext", &EncryptOptions::new()).is_ok(),
-            decrypt_both_ways(&limited, &*manager, &message, &DecryptOptions::new()).is_ok(),
+            encrypt_every_way(&limited, &*manager, b"plaintext", &EncryptOptions::new()).is_ok(),
+            decrypt_every_way(&limited, &*manager, &message, &DecryptOptions::new()).is_ok(),
         ];
         assert_eq!(outcomes, [allowed; 4]);
     }
@@ -316,9 +345,10 @@ fn small_messages(python: &Peer, suite: AlgorithmSuiteId) -> Vec<(Terms, Vec<u8>
         .algorithm_suite(suite)
         .frame_length(128)
         .encryption_context(pairs(&[("tenant", "42")]));
-    let [by_envel, _] =
-        encrypt_both_ways(&client(policy_for(suite)), &*manager(&raw_aes(32)), &plaintext(300), &options)
-            .unwrap();
+    let by_envel =
+        encrypt_every_way(&client(policy_for(suite)), &*manager(&raw_aes(32)), &plaintext(300), &options)
+            .unwrap()
+            .remove(0);
     let by_python = python.encrypt(&terms, &plaintext(300)).unwrap().bytes;
     for message in [&by_envel, &by_python] {
         assert_eq!(python.decrypt(&terms, message).unwrap().bytes, plaintext(300));
@@ -335,10 +365,10 @@ fn assert_refused(outcome: Result<PeerOutput, PeerError>) {
     }
 }
 
-/// The error with which both of envel's interfaces refused.
-fn refusal<T>(outcome: Result<T, BothWaysError>) -> envel::Error {
+/// The error with which every way of envel refused.
+fn refusal<T>(outcome: Result<T, EveryWayError>) -> envel::Error {
     match outcome {
-        Err(BothWaysError::Refused(error)) => error,
+        Err(EveryWayError::Refused(error)) => error,
         Err(disagreement) => panic!("{disagreement}"),
         Ok(_) => panic!("envel accepts what it must refuse"),
     }

@@ -7,7 +7,7 @@ use envel::{Client, CommitmentPolicy, DecryptOptions, ErrorKind};
 use serde_json::value::RawValue;
 
 use super::{Case, Expected, Manifest, description};
-use crate::both_ways::{BothWaysError, decrypt_both_ways};
+use crate::every_way::{EveryWayError, decrypt_every_way};
 
 /// How to run a manifest.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,7 +19,7 @@ pub struct RunOptions {
 /// What came of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It came out as the manifest says, by the one-shot call and by the stream.
+    /// It came out as the manifest says, by every way.
     Passed,
     /// It did not.
     Failed {
@@ -121,9 +121,9 @@ impl Manifest {
         let options = DecryptOptions::new()
             .encryption_context(case.reproduced_context.clone())
             .unsigned_only(case.unsigned_only);
-        match decrypt_both_ways(client, &*manager, message, &options) {
+        match decrypt_every_way(client, &*manager, message, &options) {
             Ok(output) => Opened::Plaintext(output.plaintext),
-            Err(BothWaysError::Refused(error)) => match error.kind() {
+            Err(EveryWayError::Refused(error)) => match error.kind() {
                 // These say nothing about the message, so that they are not the refusal that a case may expect.
                 ErrorKind::Io | ErrorKind::Internal | ErrorKind::Retryable => {
                     Opened::Faulty(error.to_string())
