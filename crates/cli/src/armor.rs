@@ -83,7 +83,7 @@ impl<W: Write> Write for Lines<W> {
 pub(crate) fn message_reader<'r>(mut reader: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut beginning = Vec::with_capacity(2);
     reader.by_ref().take(2).read_to_end(&mut beginning)?;
-    let is_armored = BEGINNINGS.iter().any(|digits| beginning == digits);
+    let is_armored = is_armored(&beginning);
     let whole = io::Cursor::new(beginning).chain(reader);
     Ok(if is_armored {
         let digits = Digits(BufReader::with_capacity(BUFFER_LEN, whole));
@@ -91,6 +91,11 @@ pub(crate) fn message_reader<'r>(mut reader: impl Read + 'r) -> io::Result<Box<d
     } else {
         Box::new(whole)
     })
+}
+
+/// Whether a message that begins like this is in base64.
+pub(crate) fn is_armored(beginning: &[u8]) -> bool {
+    BEGINNINGS.iter().any(|digits| beginning.starts_with(digits))
 }
 
 /// Leaves white space out.

@@ -309,6 +309,9 @@ fn refusal_help(refusal: &Refusal) -> &'static str {
         Refusal::ContextMismatch { .. } | Refusal::ContextMissing { .. } => {
             "`envel inspect FILE` shows the context that the message stores; correct -c, or ask where the message comes from"
         }
+        Refusal::UnverifiableSignature => {
+            "leave --range out, or give --allow-unverified-signature: whoever can decrypt the message could have made the bytes"
+        }
         Refusal::HoldLimit { .. } => "write it to a file with -o FILE, or give --allow-unverified-streaming",
         _ => "a message like this is not opened here; ask where it comes from",
     }
@@ -322,6 +325,8 @@ fn call_help(call: &InvalidCall) -> &'static str {
         InvalidCall::LongerThanExpected { .. } => "correct --expected-size; nothing was written",
         InvalidCall::MessageLength { .. } => "give a larger --frame-length",
         InvalidCall::Header(_) => "give fewer keys, or raise --max-encrypted-data-keys",
+        InvalidCall::RangeBeyondEnd { .. } => "correct --range",
+        InvalidCall::RangeOfNonFramed => "leave --range out",
         _ => "correct the options",
     }
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::ContextRequirement;
 use super::encrypt::{CommitmentPolicyName, OutputArguments};
+use super::{ByteRange, ContextRequirement};
 
 const DECRYPT_EXAMPLES: &str = "\
 Examples:
@@ -14,7 +14,18 @@ Examples:
   envel decrypt -k local:demo -c tenant=42 -r photos
                                                      only those of tenant 42
   envel decrypt --discovery --discovery-account 000000000000 notes.txt.envel
-                                                     with the key that it names";
+                                                     with the key that it names
+  envel decrypt -k local:demo --range 0..512 notes.txt.envel -o -
+                                                     its first 512 bytes
+
+Ranges:
+  --range reads and verifies the frames that hold the bytes asked for. A range
+  that reaches the end of the plaintext verifies the end too: it is cut there,
+  and shorter than asked for. The rest of the message is neither read nor
+  verified, so it may be cut or altered. The message must be a binary file.
+  The signature of a signed message needs the whole of it, so such a message is
+  refused unless --allow-unverified-signature: whoever can decrypt it could have
+  made the bytes.";
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
@@ -38,6 +49,18 @@ pub(crate) struct DecryptArguments {
     /// Let plaintext of signed messages out before the signature is verified
     #[arg(long)]
     pub(crate) allow_unverified_streaming: bool,
+
+    /// Decrypt only these bytes of the plaintext: from A, counted from 0, up to and without B; or A.. or ..B
+    #[arg(
+        long,
+        value_name = "A..B",
+        conflicts_with_all = ["recursive", "remove_source", "allow_unverified_streaming"]
+    )]
+    pub(crate) range: Option<ByteRange>,
+
+    /// Let --range read signed messages, although the signature is not verified
+    #[arg(long, requires = "range")]
+    pub(crate) allow_unverified_signature: bool,
 }
 
 /// Options of `verify`.

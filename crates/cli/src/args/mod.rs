@@ -7,6 +7,7 @@ mod encrypt;
 mod key;
 mod key_spelling;
 mod kms;
+mod range;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub(crate) use key_spelling::{
     KeySpelling, KeySpellingError, LocalRegion, RawAlgorithm, RawKey, alias_name, short_spelling,
 };
 pub(crate) use kms::KmsCommand;
+pub(crate) use range::ByteRange;
 
 const OVERVIEW: &str = "\
 envel encrypts files with envelope encryption, in the format of the AWS

@@ -28,7 +28,6 @@ fn options_of_later_versions_are_usage_errors() {
         "envel encrypt -k local:a --format rewrappable f",
         "envel encrypt -k local:a --caching capacity=1 f",
         "envel encrypt -k local:a --require-regions 2 f",
-        "envel decrypt -k local:a --range 0..1 f",
         "envel verify -k local:a --without-region local-1 f",
         "envel verify -k local:a --sample 3 f",
         "envel key create --multi-region",

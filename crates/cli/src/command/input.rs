@@ -5,6 +5,9 @@ use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use envel::ReadAt;
+
+use crate::armor::is_armored;
 use crate::config::items::Source;
 use crate::exit::Failure;
 use crate::output::human::Console;
@@ -47,6 +50,28 @@ impl OpenInput {
     /// Length of a regular file.
     pub(super) fn length(&self) -> Option<u64> {
         self.metadata.as_ref().filter(|metadata| metadata.is_file()).map(Metadata::len)
+    }
+
+    /// The file, for reading at any position: a regular file, and a message in binary.
+    ///
+    /// # Errors
+    /// It is something else, or cannot be read.
+    pub(super) fn into_positioned(self, source: &Source) -> Result<File, Failure> {
+        if self.length().is_none() {
+            return Err(Failure::usage(
+                format!("{source} is not a regular file, and --range reads at any position"),
+                "write the message to a file first, or decrypt the whole of it",
+            ));
+        }
+        let mut beginning = [0; 2];
+        let count = self.file.read_at(0, &mut beginning).map_err(|error| Failure::io(source, &error))?;
+        if is_armored(&beginning[..count]) {
+            return Err(Failure::usage(
+                format!("{source} is base64 text, and --range reads binary messages alone"),
+                "decode it first (base64 -d), or decrypt the whole message",
+            ));
+        }
+        Ok(self.file)
     }
 
     /// Reads it, with a progress bar if somebody watches.

@@ -1,10 +1,11 @@
 //! Messages, opened: what `decrypt` and `verify` share.
 
+use std::fs::File;
 use std::io::Read;
 
 use envel::{
-    Client, DecryptOptions, DecryptReader, DefaultManager, Error, KeyringError, KmsErrorKind, PendingMessage,
-    ReleasePolicy, UnwrapError,
+    Client, DecryptOptions, DecryptReader, DefaultManager, EncryptionContext, Error, KeyringError,
+    KmsErrorKind, MessageHeader, OpenMessage, OpenedBy, PendingMessage, ReleasePolicy, UnwrapError,
 };
 use pollster::block_on;
 
@@ -69,28 +70,64 @@ impl<'a> Opener<'a> {
         release: ReleasePolicy,
         details: &mut Details,
     ) -> Result<DecryptReader<R>, Failure> {
-        details.describe(pending.header());
-        let reproduced = check_context(item, self.requirements, pending.header().encryption_context())?;
+        let reproduced = self.check_header(item, pending.header(), details)?;
         let options = DecryptOptions::new().encryption_context(reproduced.clone()).release(release);
-        let opened = block_on(self.client.open(&self.manager, pending, &options)).map_err(|error| {
-            if !reproduced.is_empty() && may_be_of_context(&error) {
-                reproduced_context_failure(item, &reproduced)
-            } else {
-                self.unopened(item, &error)
-            }
-        })?;
-        let opened_by = opened.opened_by();
+        let opened = block_on(self.client.open(&self.manager, pending, &options))
+            .map_err(|error| self.unopened(item, &reproduced, &error))?;
+        self.tell_key(item, opened.opened_by(), details);
+        Ok(opened)
+    }
+
+    /// As [`Self::read_header`] and [`Self::open`], of a binary file of which ranges are to be read.
+    ///
+    /// # Errors
+    /// Likewise; the message is signed and that is not allowed, or it has no frames.
+    pub(super) fn open_at(
+        &self,
+        item: &str,
+        file: File,
+        allow_unverified_signature: bool,
+        details: &mut Details,
+    ) -> Result<OpenMessage<File>, Failure> {
+        let pending = self.client.read_header(&file).map_err(|error| Failure::message(item, &error))?;
+        let reproduced = self.check_header(item, pending.header(), details)?;
+        let options = DecryptOptions::new()
+            .encryption_context(reproduced.clone())
+            .allow_unverified_signature(allow_unverified_signature);
+        let opened = block_on(self.client.open_at(&self.manager, file, &options))
+            .map_err(|error| self.unopened(item, &reproduced, &error))?;
+        // The header was read a second time: it is this one that must hold.
+        self.check_header(item, opened.header(), details)?;
+        self.tell_key(item, opened.opened_by(), details);
+        Ok(opened)
+    }
+
+    /// Notes what a header says, and checks its context; returns the pairs that it does not store.
+    fn check_header(
+        &self,
+        item: &str,
+        header: &MessageHeader,
+        details: &mut Details,
+    ) -> Result<EncryptionContext, Failure> {
+        details.describe(header);
+        check_context(item, self.requirements, header.encryption_context())
+    }
+
+    fn tell_key(&self, item: &str, opened_by: &OpenedBy, details: &mut Details) {
         self.console.explain(format_args!("{item}: opened with {}", opened_by.key_provider_info));
         details.keys = vec![KeyUsed {
             provider_id: opened_by.key_provider_id.clone(),
             provider_info: opened_by.key_provider_info.clone(),
             key_material_id: opened_by.key_material_id.clone(),
         }];
-        Ok(opened)
     }
 
-    /// The failure of a message that no key opened: a key that was given and could not be found may be the reason.
-    fn unopened(&self, item: &str, error: &Error) -> Failure {
+    /// The failure of a message that did not open: pairs that it does not store may be the reason, or a key that was given and could
+    /// not be found.
+    fn unopened(&self, item: &str, reproduced: &EncryptionContext, error: &Error) -> Failure {
+        if !reproduced.is_empty() && may_be_of_context(error) {
+            return reproduced_context_failure(item, reproduced);
+        }
         let failure = Failure::message(item, error);
         if !matches!(error, Error::Unwrap(_)) {
             return failure;

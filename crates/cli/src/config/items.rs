@@ -167,6 +167,43 @@ impl Inputs {
         Ok(Self { paths: Vec::new(), recursive: false, naming })
     }
 
+    /// The one input of `decrypt --range`.
+    ///
+    /// # Errors
+    /// There is another number of inputs, one that has no positions to read at, or no name for the output: a part of a plaintext must
+    /// not go by the name of the whole.
+    pub(crate) fn of_range(paths: &[PathBuf], arguments: &OutputArguments) -> Result<Self, Failure> {
+        let path = match paths {
+            [path] if !is_dash(path) => path,
+            [] | [_] => {
+                return Err(Failure::usage(
+                    "--range cannot read stdin, which has no positions",
+                    "name the file of the message, or decrypt the whole of it",
+                ));
+            }
+            _ => return Err(Failure::usage("--range reads one message", "name one file")),
+        };
+        if path.is_dir() {
+            return Err(Failure::usage(
+                format!("{} is a directory, and --range reads one message", path.display()),
+                "name one file",
+            ));
+        }
+        let output = match &arguments.output {
+            Some(output) if is_dash(output) => Output::Stdout,
+            Some(output) => Output::File(output.clone()),
+            None => {
+                return Err(Failure::usage(
+                    "--range needs a name for the part that it decrypts",
+                    "name a file with -o, or give -o - for stdout",
+                ));
+            }
+        };
+        let naming =
+            Naming { direction: Direction::Decrypt, suffix: arguments.suffix.clone().into(), output };
+        Ok(Self { paths: vec![path.clone()], recursive: false, naming })
+    }
+
     /// The inputs of `verify`, which writes nothing and walks every directory.
     pub(crate) fn to_verify(paths: &[PathBuf], suffix: &str) -> Self {
         let naming = Naming { direction: Direction::Decrypt, suffix: suffix.into(), output: Output::Nowhere };

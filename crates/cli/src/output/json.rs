@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use envel::inspect::BodyDescription;
 use envel::kms::KeyMetadata;
-use envel::{ContentType, MessageHeader, MessageVersion};
+use envel::{ContentType, MessageHeader, MessageVersion, RangeProof, VerifiedRange};
 use serde::Serialize;
 
 use crate::args::algorithm_suite_name;
@@ -62,6 +62,8 @@ pub(crate) struct Details {
     pub(crate) keys: Vec<KeyUsed>,
     pub(crate) plaintext_bytes: Option<u64>,
     pub(crate) ciphertext_bytes: Option<u64>,
+    /// With `--range`: the part of the plaintext that was decrypted.
+    pub(crate) range: Option<DecryptedRange>,
 }
 
 impl Details {
@@ -70,6 +72,33 @@ impl Details {
         self.algorithm_suite = Some(header.into());
         self.message_id = Some(header.message_id().to_string());
         self.encryption_context = context_pairs(header);
+    }
+}
+
+/// A part of a plaintext, and what is known of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct DecryptedRange {
+    start: u64,
+    end: u64,
+    verified: &'static str,
+    /// Of the whole message, if its end was verified.
+    message_plaintext_bytes: Option<u64>,
+    /// The message is signed, and nobody looked at the signature.
+    unverified_signature: bool,
+}
+
+impl From<&VerifiedRange> for DecryptedRange {
+    fn from(verified: &VerifiedRange) -> Self {
+        Self {
+            start: verified.range.start,
+            end: verified.range.end,
+            verified: match verified.proof() {
+                RangeProof::FramesOnly => "frames",
+                RangeProof::WithEnd => "frames-and-end",
+            },
+            message_plaintext_bytes: verified.plaintext_len,
+            unverified_signature: verified.unverified_signature,
+        }
     }
 }
 

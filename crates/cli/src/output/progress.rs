@@ -1,6 +1,6 @@
 //! A progress bar, for work that is long and watched.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use envel::{Clock, SystemClock};
@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Work shorter than this shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Counts what is read, and draws it once the work turns out to be long.
-pub(crate) struct Watched<R> {
-    inner: R,
+/// Counts what is read or written, and draws it once the work turns out to be long.
+pub(crate) struct Watched<T> {
+    inner: T,
     bar: Option<Bar>,
 }
 
@@ -21,9 +21,9 @@ struct Bar {
     is_drawn: bool,
 }
 
-impl<R: Read> Watched<R> {
-    /// Reads from `inner`; draws nothing unless `watched`. Without a length the bar shows bytes alone.
-    pub(crate) fn new(inner: R, length: Option<u64>, watched: bool) -> Self {
+impl<T> Watched<T> {
+    /// Reads from `inner` or writes to it; draws nothing unless `watched`. Without a length the bar shows bytes alone.
+    pub(crate) fn new(inner: T, length: Option<u64>, watched: bool) -> Self {
         let bar = watched.then(|| {
             let template = if length.is_some() {
                 "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
@@ -38,19 +38,35 @@ impl<R: Read> Watched<R> {
         });
         Self { inner, bar }
     }
-}
 
-impl<R: Read> Read for Watched<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
+    fn count(&mut self, bytes: usize) {
         if let Some(Bar { bar, begun, is_drawn }) = &mut self.bar {
-            bar.inc(u64::try_from(read).unwrap_or(u64::MAX));
+            bar.inc(u64::try_from(bytes).unwrap_or(u64::MAX));
             if !*is_drawn && SystemClock.elapsed().saturating_sub(*begun) > PATIENCE {
                 bar.set_draw_target(ProgressDrawTarget::stderr());
                 *is_drawn = true;
             }
         }
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count(read);
         Ok(read)
+    }
+}
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.count(written);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 
