@@ -114,17 +114,24 @@ impl FromStr for KmsKeyArn {
         if &text[..c1] != "arn" {
             return fail("it must begin with arn:");
         }
-        if c2 == c1 + 1 {
-            return fail("the partition is empty");
+        // The Region becomes part of a host name, and the whole is shown to people.
+        let is_name = |part: &str| {
+            !part.is_empty() && part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        };
+        if !is_name(&text[c1 + 1..c2]) {
+            return fail("the partition must be lower-case letters, digits and dashes");
         }
         if &text[c2 + 1..c3] != "kms" {
             return fail("the service must be kms");
         }
-        if c4 == c3 + 1 {
-            return fail("the Region is empty");
+        if !is_name(&text[c3 + 1..c4]) {
+            return fail("the Region must be lower-case letters, digits and dashes");
         }
         if c5 == c4 + 1 {
             return fail("the account is empty");
+        }
+        if text.chars().any(char::is_control) {
+            return fail("it has control characters");
         }
         let Some((kind, id)) = text[c5 + 1..].split_once('/') else {
             return fail("the resource must be key/ID or alias/NAME");
@@ -278,6 +285,9 @@ mod tests {
             "arn:aws:s3:us-east-1:111122223333:key/1234",
             "arn-not:aws:kms:us-east-1:111122223333:key/1234",
             "arn:aws:kms:us-east-1:111122223333:key-not/1234",
+            "arn:aws:kms:evil.example/x?:111122223333:key/1234",
+            "arn:a_s:kms:us-east-1:111122223333:key/1234",
+            "arn:aws:kms:us-east-1:111122223333:key/12\u{1b}[2J",
         ] {
             assert!(text.parse::<KmsKeyArn>().is_err(), "{text}");
         }

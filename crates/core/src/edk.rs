@@ -21,10 +21,20 @@ pub struct EncryptedDataKey {
 impl EncryptedDataKey {
     /// The provider information as text where it is text, else as hexadecimal: for messages to people.
     pub fn provider_info_for_display(&self) -> String {
-        match std::str::from_utf8(&self.key_provider_info) {
-            Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
-            _ => self.key_provider_info.iter().map(|byte| format!("{byte:02x}")).collect(),
-        }
+        for_display(&self.key_provider_info)
+    }
+
+    /// The provider's ID, likewise.
+    pub fn provider_id_for_display(&self) -> String {
+        for_display(self.key_provider_id.as_bytes())
+    }
+}
+
+/// Text that cannot take over a terminal or forge a line, else hexadecimal digits.
+fn for_display(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
+        _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 
@@ -40,6 +50,8 @@ mod tests {
             ciphertext: vec![],
         };
         assert_eq!(edk.provider_info_for_display(), "name");
+        edk.key_provider_id = "\u{1b}[2J".into();
+        assert_eq!(edk.provider_id_for_display(), "1b5b324a");
         edk.key_provider_info = vec![0, 0xff];
         assert_eq!(edk.provider_info_for_display(), "00ff");
     }

@@ -98,13 +98,9 @@ impl Client {
         options: &EncryptOptions,
         settings: &EncryptionSettings,
     ) -> Result<Arc<EncryptionMaterials>, Error> {
-        let request = EncryptionMaterialsRequest {
-            encryption_context: &options.encryption_context,
-            required_names: Vec::new(),
-            algorithm_suite: settings.algorithm_suite,
-            commitment_policy: settings.commitment_policy,
-            max_plaintext_len: settings.expected_plaintext_len,
-        };
+        let (suite, policy) = (settings.algorithm_suite, settings.commitment_policy);
+        let request = EncryptionMaterialsRequest::new(suite, policy, &options.encryption_context)
+            .max_plaintext_len(settings.expected_plaintext_len);
         let materials = manager.encryption_materials(request).await?;
         if materials.algorithm_suite() != settings.algorithm_suite {
             return Err(Error::InvalidMaterials("the materials are for another algorithm suite"));
@@ -233,14 +229,9 @@ impl Client {
         let decryption = self.start_decryption(manager, message, options).await;
         let (header, opened_by, mut opening) =
             decryption.inspect_err(|_| plaintext.zeroize())?.into_opening(plaintext);
-        let outcome = loop {
-            match opening.advance(message, plaintext, BYTES_PER_POLL, NonZeroUsize::MIN) {
-                Ok(true) => yield_now().await,
-                Ok(false) => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
-        opening.finish(outcome, plaintext)?;
+        while opening.advance(BYTES_PER_POLL, NonZeroUsize::MIN)? {
+            yield_now().await;
+        }
         Ok((header, opened_by))
     }
 
@@ -274,13 +265,8 @@ impl Client {
             unsigned_only: options.is_unsigned_only,
         };
         opening.check_header(&header)?;
-        let request = DecryptionMaterialsRequest {
-            algorithm_suite: header.algorithm_suite(),
-            commitment_policy: opening.commitment_policy,
-            encrypted_data_keys: header.encrypted_data_keys(),
-            encryption_context: header.encryption_context(),
-            reproduced_context: &options.reproduced_context,
-        };
+        let (policy, reproduced_context) = (opening.commitment_policy, &options.reproduced_context);
+        let request = DecryptionMaterialsRequest::new(&header, policy, reproduced_context);
         let materials = manager.decryption_materials(request).await?;
         opening.open(header, &materials)
     }

@@ -338,17 +338,15 @@ fn display_attempts(attempts: &[UnwrapAttempt], encrypted_data_keys: &[String]) 
 }
 
 impl UnwrapError {
-    /// Retryable if a retry could make any try succeed; refused by policy if nothing but the discovery filter stood in the way.
+    /// Retryable if a retry could make any try succeed; malformed, or refused by policy, if that is what stood in the way every time.
     pub fn kind(&self) -> ErrorKind {
         let kinds = || self.attempts.iter().map(|attempt| attempt.error.kind());
         if kinds().any(|kind| kind == ErrorKind::Retryable) {
             ErrorKind::Retryable
-        } else if kinds().any(|kind| kind == ErrorKind::Malformed) {
-            ErrorKind::Malformed
-        } else if !self.attempts.is_empty() && kinds().all(|kind| kind == ErrorKind::PolicyRefused) {
-            ErrorKind::PolicyRefused
         } else {
-            ErrorKind::KeyUnavailable
+            let first = kinds().next().unwrap_or(ErrorKind::KeyUnavailable);
+            let is_telling = matches!(first, ErrorKind::Malformed | ErrorKind::PolicyRefused);
+            if is_telling && kinds().all(|kind| kind == first) { first } else { ErrorKind::KeyUnavailable }
         }
     }
 }

@@ -104,10 +104,20 @@ impl<R: Read> Walk<R> {
         if let Some(algorithm) = header.algorithm_suite().signature {
             self.head(|bytes| footer::parse(bytes, algorithm).map(|_| ()))?;
         }
-        if !self.source.fill_buf()?.is_empty() {
+        if self.has_more()? {
             return Err(MalformedMessage::TrailingBytes.into());
         }
         Ok(BodyDescription { frames, plaintext_len, body_len, footer_len: self.position - body_len })
+    }
+
+    fn has_more(&mut self) -> Result<bool, Error> {
+        loop {
+            match self.source.fill_buf() {
+                Ok(bytes) => return Ok(!bytes.is_empty()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Reads as much as `parse` needs.

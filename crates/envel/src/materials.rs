@@ -90,7 +90,7 @@ impl EncryptionMaterials {
     }
 
     /// The data key.
-    pub fn data_key(&self) -> &DataKey {
+    pub(crate) fn data_key(&self) -> &DataKey {
         &self.data_key
     }
 
@@ -124,7 +124,7 @@ impl EncryptionMaterials {
     }
 
     /// What signs the message, if the suite does.
-    pub fn signing_key(&self) -> Option<&Arc<SigningKey>> {
+    pub(crate) fn signing_key(&self) -> Option<&Arc<SigningKey>> {
         self.signing_key.as_ref()
     }
 
@@ -197,7 +197,7 @@ impl DecryptionMaterials {
     }
 
     /// The data key.
-    pub fn data_key(&self) -> &DataKey {
+    pub(crate) fn data_key(&self) -> &DataKey {
         &self.data_key
     }
 
@@ -207,7 +207,7 @@ impl DecryptionMaterials {
     }
 
     /// What verifies the signature, if the suite signs.
-    pub fn verification_key(&self) -> Option<&Arc<VerificationKey>> {
+    pub(crate) fn verification_key(&self) -> Option<&Arc<VerificationKey>> {
         self.verification_key.as_ref()
     }
 

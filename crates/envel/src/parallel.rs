@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -82,11 +83,11 @@ pub(crate) fn seal_slice<'a>(
     thread::scope(|scope| {
         // The signature needs the frames in order, so this thread hashes while the others seal.
         let sealing = if signer.is_some() { threads.get() } else { threads.get() - 1 };
-        for _ in 0..sealing.min(tasks) {
+        let started = start_workers(scope, sealing.min(tasks), || {
             let (work, done) = (&work, done.clone());
-            scope.spawn(move || work(done));
-        }
-        if signer.is_none() {
+            move || work(done)
+        });
+        if signer.is_none() || started == 0 {
             work(done);
         } else {
             drop(done);
@@ -132,13 +133,22 @@ pub(crate) fn open_slice(
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads.get().min(tasks) {
+        start_workers(scope, threads.get().min(tasks) - 1, || {
             let (work, done) = (&work, done.clone());
-            scope.spawn(move || work(done));
-        }
+            move || work(done)
+        });
         work(done);
         in_order(opened, |()| ())
     })
+}
+
+/// Starts so many workers, or as many as the system allows, and says how many those are.
+fn start_workers<'scope, W: FnOnce() + Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    wanted: usize,
+    mut worker: impl FnMut() -> W,
+) -> usize {
+    (0..wanted).take_while(|_| thread::Builder::new().spawn_scoped(scope, worker()).is_ok()).count()
 }
 
 fn next_of<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
@@ -166,6 +176,8 @@ struct Pipeline<J, T, W, F> {
     work: W,
     finish: F,
     workers: Option<Workers<J, T>>,
+    /// What can be used for other jobs.
+    free: Vec<T>,
 }
 
 struct Workers<J, T> {
@@ -193,42 +205,46 @@ where
         W: 'scope,
     {
         if threads.get() == 1 {
-            return Self { work, finish, workers: None };
+            return Self { work, finish, workers: None, free: Vec::new() };
         }
         let most_in_flight = 2 * threads.get();
         let (jobs, queue) = mpsc::sync_channel::<(usize, J)>(most_in_flight);
         let (done, results) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..threads.get() {
+        let started = start_workers(scope, threads.get(), || {
             let (queue, done) = (queue.clone(), done.clone());
-            scope.spawn(move || {
+            move || {
                 loop {
                     let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((index, job)) = job else { break };
-                    if done.send((index, work(job))).is_err() {
+                    // A panic that nobody answered for would leave the others waiting for ever.
+                    let outcome = panic::catch_unwind(AssertUnwindSafe(|| work(job)));
+                    if done.send((index, outcome.unwrap_or_else(|_| Err(lost_worker())))).is_err() {
                         break;
                     }
                 }
-            });
-        }
+            }
+        });
         let (waiting, submitted, finished) = (BTreeMap::new(), 0, 0);
         let workers = Workers { jobs, results, waiting, submitted, finished, most_in_flight };
-        Self { work, finish, workers: Some(workers) }
+        Self { work, finish, workers: Some(workers).filter(|_| started > 0), free: Vec::new() }
     }
 
-    /// Hands a job over. Where enough are under way, waits for the next result in order, and gives back what is free again.
+    /// Hands a job over, and uses the results that are ready, in order. Where enough are under way, waits for the next. Gives back
+    /// what is free again.
     fn submit(&mut self, job: J) -> Result<Option<T>, Error> {
         let Some(workers) = &mut self.workers else {
             return (self.finish)((self.work)(job)?).map(Some);
         };
-        let free = if workers.submitted - workers.finished >= workers.most_in_flight {
-            Some((self.finish)(workers.next_result()?)?)
-        } else {
-            None
-        };
+        if workers.submitted - workers.finished >= workers.most_in_flight {
+            self.free.push((self.finish)(workers.next_result()?)?);
+        }
         workers.jobs.send((workers.submitted, job)).map_err(|_| lost_worker())?;
         workers.submitted += 1;
-        Ok(free)
+        while let Some(result) = workers.ready_result() {
+            self.free.push((self.finish)(result?)?);
+        }
+        Ok(self.free.pop())
     }
 
     /// Waits for every job, and uses the results.
@@ -246,18 +262,29 @@ impl<J, T> Workers<J, T> {
     /// Waits for the next result in order.
     fn next_result(&mut self) -> Result<T, Error> {
         loop {
-            if let Some(result) = self.waiting.remove(&self.finished) {
-                self.finished += 1;
+            if let Some(result) = self.take_next() {
                 return result;
             }
             let (index, result) = self.results.recv().map_err(|_| lost_worker())?;
             self.waiting.insert(index, result);
         }
     }
+
+    /// The next result in order, if it is there.
+    fn ready_result(&mut self) -> Option<Result<T, Error>> {
+        self.waiting.extend(self.results.try_iter());
+        self.take_next()
+    }
+
+    fn take_next(&mut self) -> Option<Result<T, Error>> {
+        let result = self.waiting.remove(&self.finished)?;
+        self.finished += 1;
+        Some(result)
+    }
 }
 
 fn lost_worker() -> Error {
-    io::Error::other("a worker thread ended early").into()
+    io::Error::other("a worker thread failed").into()
 }
 
 /// Reads plaintext to its end and writes the message, sealing batches with so many threads, of which none is started for a message

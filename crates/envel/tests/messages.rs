@@ -1,6 +1,7 @@
 //! Messages through the public interface: every suite, every edge of a frame, every way in and out.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
+use std::future::Future;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -225,4 +226,57 @@ fn a_signed_message_is_held_to_its_limit_and_no_further() {
     let (released, outcome) = decrypted_in_pieces(unsigned, &encrypted(unsigned, 200), 50, &options);
     outcome.unwrap();
     assert_eq!(released, plaintext(200));
+}
+
+#[test]
+fn a_decryption_that_is_dropped_half_way_leaves_nothing() {
+    let suite = AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKeyEcdsaP384;
+    let message = encrypted(suite, 4 << 20);
+    let (client, manager, options) = (client(suite), manager(suite), DecryptOptions::new());
+    let mut plaintext = Vec::new();
+    {
+        let mut decryption =
+            std::pin::pin!(client.decrypt_into(&manager, &message, &mut plaintext, &options));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        for _ in 0..2 {
+            assert!(decryption.as_mut().poll(&mut context).is_pending(), "it yields before it is done");
+        }
+    }
+    assert!(plaintext.is_empty(), "not even what was decrypted so far");
+}
+
+#[test]
+fn a_copy_does_not_go_on_after_a_failed_write() {
+    struct FailsOnce(bool);
+    impl Write for FailsOnce {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            if std::mem::replace(&mut self.0, true) {
+                Ok(bytes.len())
+            } else {
+                Err(std::io::ErrorKind::WouldBlock.into())
+            }
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let suite = AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKey;
+    let message = encrypted(suite, 4 << 20);
+    for threads in [1, 2] {
+        let options = DecryptOptions::new().threads(std::num::NonZeroUsize::new(threads).unwrap());
+        let pending = client(suite).read_header(&message[..]).unwrap();
+        let mut reader = block_on(client(suite).open(&manager(suite), pending, &options)).unwrap();
+        let mut writer = FailsOnce(false);
+        reader.copy_to(&mut writer).unwrap_err();
+        reader.copy_to(&mut writer).expect_err("what was not written would be missing");
+    }
+}
+
+#[test]
+fn plaintext_is_not_shown_by_debug() {
+    let suite = AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKey;
+    let output =
+        block_on(client(suite).decrypt(&manager(suite), &encrypted(suite, 3), &DecryptOptions::new()));
+    let shown = format!("{:?}", output.unwrap());
+    assert!(shown.starts_with("DecryptOutput { plaintext_len: 3, "), "{shown}");
 }

@@ -2,6 +2,7 @@
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
+use std::future::Future;
 use std::sync::Arc;
 
 use envel::{
@@ -98,4 +99,65 @@ async fn shutting_down_ends_the_message() {
     other_end.read_to_end(&mut message).await.unwrap();
     assert_eq!(read(&message, 64).await.unwrap(), plaintext(100));
     writer.write_all(b"late").await.unwrap_err();
+}
+
+/// Polls once and drops the future, as a timeout does.
+async fn cancelled<T>(future: impl Future<Output = T>) {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        let _ = future.as_mut().poll(cx);
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_write_does_not_cut_the_message() {
+    let frame_length = (1 << 20) + 1;
+    let options = EncryptOptions::new().frame_length(frame_length);
+    let whole = plaintext(frame_length as usize + 5);
+    for rounds in 0..20 {
+        let encryption = Client::default().start_encryption(&manager(), &options).await.unwrap();
+        let mut message = Vec::new();
+        let mut writer = encryption.into_async_writer(&mut message);
+        writer.write_all(&whole[..frame_length as usize]).await.unwrap();
+        // The frame is full, so this sends it to the blocking pool, and is dropped.
+        cancelled(writer.write(&whole[frame_length as usize..])).await;
+        if rounds % 2 == 0 {
+            writer.flush().await.unwrap();
+        }
+        writer.shutdown().await.unwrap();
+        drop(writer);
+        // Whether the cancelled write was taken is not known; that the message is whole is.
+        let read = read(&message, 1 << 16).await.unwrap();
+        assert!(whole.starts_with(&read) && read.len() >= frame_length as usize);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_cancelled_shutdown_nothing_more_is_taken() {
+    let options = EncryptOptions::new().frame_length((1 << 20) + 1);
+    let encryption = Client::default().start_encryption(&manager(), &options).await.unwrap();
+    let mut message = Vec::new();
+    let mut writer = encryption.into_async_writer(&mut message);
+    writer.write_all(&plaintext(100)).await.unwrap();
+    cancelled(writer.shutdown()).await;
+    writer.write_all(b"late").await.unwrap_err();
+    writer.shutdown().await.unwrap();
+    drop(writer);
+    assert_eq!(read(&message, 1 << 16).await.unwrap(), plaintext(100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_whose_future_was_dropped_goes_on() {
+    let options = EncryptOptions::new().frame_length((1 << 20) + 1);
+    let whole = plaintext(3 << 20);
+    let message = written(&whole, &options, 1 << 20).await;
+    let pending = Client::default().read_header_async(&message[..]).await.unwrap();
+    let mut reader = Client::default().open_async(&manager(), pending, &DecryptOptions::new()).await.unwrap();
+    let mut released = vec![0; 10];
+    cancelled(reader.read(&mut released)).await;
+    released.clear();
+    reader.read_to_end(&mut released).await.unwrap();
+    assert!(whole.ends_with(&released) && released.len() >= whole.len() - 10);
 }

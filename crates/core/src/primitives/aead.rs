@@ -158,7 +158,7 @@ mod tests {
             let mut in_place = [&buffer[..], &tag].concat();
             assert_eq!(
                 key.open_in_place(&iv, b"aad", &mut in_place.clone()),
-                Ok(&mut b"attack at dawn".clone()[..])
+                Ok(&mut (*b"attack at dawn")[..])
             );
             assert_eq!(key.open_in_place(&iv, b"aae", &mut in_place), Err(CryptoError::Unauthentic));
             assert_eq!(in_place, [0; 30]);

@@ -1,5 +1,7 @@
 //! What one-shot calls return.
 
+use std::fmt;
+
 use crate::materials::OpenedBy;
 use crate::message::MessageHeader;
 
@@ -16,7 +18,6 @@ pub struct EncryptOutput {
 }
 
 /// A plaintext and what it came from. Everything here is verified.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct DecryptOutput {
     /// The plaintext.
@@ -25,4 +26,15 @@ pub struct DecryptOutput {
     pub header: MessageHeader,
     /// Which encrypted data key was opened, and by what.
     pub opened_by: OpenedBy,
+}
+
+impl fmt::Debug for DecryptOutput {
+    /// Shows the plaintext's length alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecryptOutput")
+            .field("plaintext_len", &self.plaintext.len())
+            .field("header", &self.header)
+            .field("opened_by", &self.opened_by)
+            .finish()
+    }
 }

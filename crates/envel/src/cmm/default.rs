@@ -82,7 +82,7 @@ impl DefaultManager {
         let Some(unwrapped) = outcome.unwrapped else {
             let encrypted_data_keys = candidates
                 .iter()
-                .map(|edk| format!("{} {}", edk.key_provider_id, edk.provider_info_for_display()))
+                .map(|edk| format!("{} {}", edk.provider_id_for_display(), edk.provider_info_for_display()))
                 .collect();
             return Err(UnwrapError { attempts: outcome.attempts, encrypted_data_keys }.into());
         };

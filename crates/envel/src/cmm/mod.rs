@@ -10,6 +10,7 @@ use envel_core::{BoxFuture, EncryptedDataKey, EncryptionContext};
 
 use crate::error::Error;
 use crate::materials::{DecryptionMaterials, EncryptionMaterials};
+use crate::message::MessageHeader;
 use crate::suite::{AlgorithmSuite, CommitmentPolicy};
 
 pub use default::DefaultManager;
@@ -31,6 +32,30 @@ pub struct EncryptionMaterialsRequest<'a> {
     pub max_plaintext_len: Option<u64>,
 }
 
+impl<'a> EncryptionMaterialsRequest<'a> {
+    /// Asks for materials of this suite; nothing is required only, and the length is not known.
+    pub fn new(
+        algorithm_suite: AlgorithmSuite,
+        commitment_policy: CommitmentPolicy,
+        encryption_context: &'a EncryptionContext,
+    ) -> Self {
+        Self {
+            encryption_context,
+            required_names: Vec::new(),
+            algorithm_suite,
+            commitment_policy,
+            max_plaintext_len: None,
+        }
+    }
+
+    /// Announces the most bytes that the message will have.
+    #[must_use]
+    pub fn max_plaintext_len(mut self, length: Option<u64>) -> Self {
+        self.max_plaintext_len = length;
+        self
+    }
+}
+
 /// Asks for what decrypts one message.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -45,6 +70,23 @@ pub struct DecryptionMaterialsRequest<'a> {
     pub encryption_context: &'a EncryptionContext,
     /// The pairs that the caller supplies.
     pub reproduced_context: &'a EncryptionContext,
+}
+
+impl<'a> DecryptionMaterialsRequest<'a> {
+    /// Asks for the materials of a message with this header, and these pairs from the caller.
+    pub fn new(
+        header: &'a MessageHeader,
+        commitment_policy: CommitmentPolicy,
+        reproduced_context: &'a EncryptionContext,
+    ) -> Self {
+        Self {
+            algorithm_suite: header.algorithm_suite(),
+            commitment_policy,
+            encrypted_data_keys: header.encrypted_data_keys(),
+            encryption_context: header.encryption_context(),
+            reproduced_context,
+        }
+    }
 }
 
 /// Assembles what one message needs.

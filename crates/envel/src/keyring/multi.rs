@@ -37,7 +37,12 @@ impl MultiKeyring {
 
     async fn wrap(&self, request: WrapRequest<'_>) -> Result<WrapOutcome, KeyringError> {
         let mut outcome = match (&self.generator, request.data_key) {
-            (Some(generator), _) => generator.wrap_data_key(request).await?,
+            (Some(_), Some(_)) => {
+                return Err(KeyringError::InvalidKeyring(
+                    "a multi-keyring with a generator makes the data key itself",
+                ));
+            }
+            (Some(generator), None) => generator.wrap_data_key(request).await?,
             (None, Some(_)) => WrapOutcome::new(None, Vec::new()),
             (None, None) => {
                 return Err(KeyringError::InvalidKeyring(
@@ -53,6 +58,9 @@ impl MultiKeyring {
                 .or(request.data_key)
                 .ok_or(KeyringError::InvalidKeyring("the generator made no data key"))?;
             let made = child.wrap_data_key(WrapRequest { data_key: Some(data_key), ..request }).await?;
+            if made.generated.is_some() || made.wrapped.is_empty() {
+                return Err(KeyringError::InvalidKeyring("a keyring did not wrap the data key it was given"));
+            }
             outcome.wrapped.extend(made.wrapped);
         }
         Ok(outcome)

@@ -27,7 +27,7 @@ pub enum RsaKey {
 /// [`RsaPadding::Pkcs1`] is for old messages.
 ///
 /// # Specification
-/// `framework/raw-rsa-keyring.md`.
+/// `framework/raw-rsa-keyring.md`, with one exception: a private key wraps too, by its own public half, so that one file suffices.
 #[derive(Debug)]
 pub struct RawRsaKeyring {
     namespace: String,
@@ -90,8 +90,11 @@ impl Keyring for RawRsaKeyring {
             let opened = match &self.private {
                 Some(private) => private
                     .decrypt(self.padding, &edk.ciphertext)
+                    .ok()
+                    // A key of the wrong length must look like bad padding, or the difference decrypts other people's keys.
+                    .filter(|key| key.len() == request.algorithm_suite.data_key_len())
                     .map(|key| (key, None))
-                    .map_err(|_| KeyringError::DoesNotOpen),
+                    .ok_or(KeyringError::DoesNotOpen),
                 None => Err(KeyringError::PublicKeyOnly),
             };
             outcome.record(&request, index, &keyring, opened);

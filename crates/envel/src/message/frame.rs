@@ -93,13 +93,8 @@ impl FrameHead {
         if length > frame_length {
             return Err(MalformedMessage::FinalFrameTooLong { claimed: length, frame_length }.into());
         }
-        Ok(Self {
-            sequence_number: expected,
-            is_final,
-            iv,
-            ciphertext_len: usize::try_from(length).map_err(|_| MalformedMessage::BodyLength)?,
-            head_len: cursor.position(),
-        })
+        let ciphertext_len = addressable(u64::from(length), cursor.position())?;
+        Ok(Self { sequence_number: expected, is_final, iv, ciphertext_len, head_len: cursor.position() })
     }
 
     /// Parses the head of a non-framed body.
@@ -107,10 +102,10 @@ impl FrameHead {
         let mut cursor = Cursor::at(bytes, 0);
         let iv = cursor.array()?;
         let length = cursor.u64()?;
-        let ciphertext_len = Some(length)
-            .filter(|length| *length <= MAX_NON_FRAMED_LEN)
-            .and_then(|length| usize::try_from(length).ok())
-            .ok_or(MalformedMessage::BodyLength)?;
+        if length > MAX_NON_FRAMED_LEN {
+            return Err(MalformedMessage::BodyLength.into());
+        }
+        let ciphertext_len = addressable(length, cursor.position())?;
         Ok(Self {
             sequence_number: SequenceNumber::FIRST,
             is_final: true,
@@ -130,6 +125,14 @@ impl FrameHead {
         let (ciphertext, tag) = frame.get(self.head_len..)?.split_at_checked(self.ciphertext_len)?;
         Some((ciphertext, tag.try_into().ok()?))
     }
+}
+
+/// A length that can be added to those of head and tag.
+fn addressable(length: u64, head_len: usize) -> Result<usize, MalformedMessage> {
+    usize::try_from(length)
+        .ok()
+        .filter(|length| length.checked_add(head_len + TAG_LEN).is_some())
+        .ok_or(MalformedMessage::BodyLength)
 }
 
 /// Writes the head of a regular frame into the first [`REGULAR_HEAD_LEN`] bytes.

@@ -11,6 +11,7 @@ mod planner;
 mod source;
 mod start;
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::client::Client;
@@ -61,13 +62,23 @@ impl VerifiedRange {
 }
 
 /// A range of plaintext.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RangeOutput {
     /// The plaintext.
     pub plaintext: Vec<u8>,
     /// Which bytes these are, and what is known about them.
     pub verified: VerifiedRange,
+}
+
+impl fmt::Debug for RangeOutput {
+    /// Shows the plaintext's length alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RangeOutput")
+            .field("plaintext_len", &self.plaintext.len())
+            .field("verified", &self.verified)
+            .finish()
+    }
 }
 
 impl Client {

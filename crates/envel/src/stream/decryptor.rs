@@ -191,7 +191,8 @@ impl Decryptor {
 
     /// Whether regular frames may be opened and released by others than [`Self::step`].
     pub(crate) fn releases_each_frame(&self) -> bool {
-        self.hold_limit.is_none() && self.released.is_empty() && !self.is_failed
+        let is_sound = !self.is_failed && self.failure.is_none();
+        is_sound && self.hold_limit.is_none() && self.released.is_empty()
     }
 
     /// Opener and bookkeeping, for those who open regular frames beside [`Self::step`].

@@ -119,57 +119,58 @@ impl<'a> Decryption<'a> {
     /// [`Error::FrameUnauthentic`], [`Error::SignatureUnauthentic`], [`Error::Truncated`], [`Error::Malformed`]; `plaintext` is
     /// wiped and empty then.
     pub fn open_into(self, plaintext: &mut Vec<u8>) -> Result<(MessageHeader, OpenedBy), Error> {
-        let (message, threads) = (self.message, self.threads);
+        let threads = self.threads;
         let (header, opened_by, mut opening) = self.into_opening(plaintext);
-        let outcome = (|| {
-            while opening.advance(message, plaintext, usize::MAX, threads)? {}
-            Ok(())
-        })();
-        opening.finish(outcome, plaintext)?;
+        while opening.advance(usize::MAX, threads)? {}
         Ok((header, opened_by))
     }
 
     /// Sizes `plaintext` and takes the rest apart.
-    pub(crate) fn into_opening(self, plaintext: &mut Vec<u8>) -> (MessageHeader, OpenedBy, SliceOpening) {
+    pub(crate) fn into_opening<'b>(
+        self,
+        plaintext: &'b mut Vec<u8>,
+    ) -> (MessageHeader, OpenedBy, SliceOpening<'b>)
+    where
+        'a: 'b,
+    {
         let OpenedHeader { header, opened_by, body } = self.opened;
-        let opening = SliceOpening::start(body, header.header_len(), self.message, plaintext);
+        // The plaintext is never longer than the body.
+        let bound = self.message.len().saturating_sub(header.header_len());
+        if plaintext.capacity() < bound {
+            plaintext.zeroize();
+        }
+        size_for_overwriting(plaintext, bound);
+        let (message_at, out_at) = (header.header_len(), 0);
+        let opening =
+            SliceOpening { message: self.message, out: plaintext, body, message_at, out_at, is_whole: false };
         (header, opened_by, opening)
     }
 }
 
-/// The opening of a message.
+/// The opening of a message, into a vector that is wiped unless everything was verified: also if this is dropped half-way.
 #[derive(Debug)]
-pub(crate) struct SliceOpening {
+pub(crate) struct SliceOpening<'a> {
+    message: &'a [u8],
+    out: &'a mut Vec<u8>,
     body: BodyReader,
     message_at: usize,
     out_at: usize,
+    is_whole: bool,
 }
 
-impl SliceOpening {
-    /// Sizes `out`: the plaintext is never longer than the body.
-    pub(crate) fn start(body: BodyReader, header_len: usize, message: &[u8], out: &mut Vec<u8>) -> Self {
-        size_for_overwriting(out, message.len().saturating_sub(header_len));
-        Self { body, message_at: header_len, out_at: 0 }
-    }
-
+impl SliceOpening<'_> {
     /// Opens about `budget` more bytes, with so many threads where the message is long; whether there is more to do.
-    pub(crate) fn advance(
-        &mut self,
-        message: &[u8],
-        out: &mut [u8],
-        budget: usize,
-        threads: NonZeroUsize,
-    ) -> Result<bool, Error> {
+    pub(crate) fn advance(&mut self, budget: usize, threads: NonZeroUsize) -> Result<bool, Error> {
         let stop = self.message_at.saturating_add(budget);
         loop {
-            let input = &message[self.message_at..];
+            let input = &self.message[self.message_at..];
             let part = self.body.part();
             match self.body.state() {
                 BodyState::Frame(number) => {
                     let (opener, mut frames) = self.body.split();
                     let most = budget.min(input.len());
                     if let Some(taken) = frames.take(input, most) {
-                        let out = &mut out[self.out_at..self.out_at + taken.plaintext_len()];
+                        let out = &mut self.out[self.out_at..self.out_at + taken.plaintext_len()];
                         parallel::open_slice(opener, &taken, &input[..taken.body_len()], out, threads)?;
                         self.out_at += taken.plaintext_len();
                         self.message_at += taken.body_len();
@@ -179,7 +180,7 @@ impl SliceOpening {
                             .next_frame(number, input)
                             .map_err(|error| error.at_end_of_input(part))?;
                         let end = self.out_at + head.ciphertext_len;
-                        self.body.open_frame(&head, input, &mut out[self.out_at..end])?;
+                        self.body.open_frame(&head, input, &mut self.out[self.out_at..end])?;
                         self.out_at = end;
                         self.message_at += head.total_len();
                     }
@@ -189,7 +190,10 @@ impl SliceOpening {
                         self.body.read_footer(input).map_err(|error| error.at_end_of_input(part))?;
                     self.message_at += footer_len;
                 }
-                BodyState::End if input.is_empty() => return Ok(false),
+                BodyState::End if input.is_empty() => {
+                    self.is_whole = true;
+                    return Ok(false);
+                }
                 BodyState::End => return Err(MalformedMessage::TrailingBytes.into()),
             }
             if self.message_at >= stop {
@@ -197,14 +201,15 @@ impl SliceOpening {
             }
         }
     }
+}
 
-    /// Leaves the plaintext in `out`, or nothing if the message did not open.
-    pub(crate) fn finish(self, outcome: Result<(), Error>, out: &mut Vec<u8>) -> Result<(), Error> {
-        match outcome {
-            Ok(()) => out.truncate(self.out_at),
-            Err(_) => out.zeroize(),
+impl Drop for SliceOpening<'_> {
+    fn drop(&mut self) {
+        if self.is_whole {
+            self.out.truncate(self.out_at);
+        } else {
+            self.out.zeroize();
         }
-        outcome
     }
 }
 

@@ -189,7 +189,10 @@ impl<R: Read> DecryptReader<R> {
         self.release_by_threads(writer)?;
         let mut plaintext = SecretBytes::zeroed(self.decryptor.output_len());
         while let Some(count) = self.read_some(plaintext.expose_secret_mut())? {
-            writer.write_all(&plaintext.expose_secret()[..count])?;
+            // Going on after a failed write would leave a hole.
+            writer
+                .write_all(&plaintext.expose_secret()[..count])
+                .inspect_err(|_| self.decryptor.released_elsewhere(0, true))?;
         }
         Ok(self.decryptor.summary(&self.input))
     }

@@ -19,9 +19,9 @@ use super::{DecryptSummary, OpenedHeader, ReleasePolicy};
 use crate::error::Error;
 use crate::materials::OpenedBy;
 use crate::message::header::HeaderParser;
-use crate::message::{HeaderLimits, MessageHeader, ParseError};
+use crate::message::{ContentType, HeaderLimits, MessageHeader, ParseError};
 
-/// The longest frame that is sealed or opened within a poll.
+/// The longest frame that is sealed or opened within a poll. A body without frames is longer than anybody knows.
 const LONGEST_INLINE_FRAME: u32 = 1 << 20;
 
 /// A state machine that is here, or away on the blocking pool with a piece of work.
@@ -57,9 +57,16 @@ impl<S: Send + 'static, T: Send + 'static> Worker<S, T> {
         let Self::Away(handle) = self else {
             return Poll::Ready(Err(io::Error::other("this message failed before")));
         };
-        let (state, outcome) = ready!(Pin::new(handle).poll(cx)).map_err(io::Error::other)?;
-        *self = Self::Here(state);
-        Poll::Ready(Ok(outcome))
+        match ready!(Pin::new(handle).poll(cx)) {
+            Ok((state, outcome)) => {
+                *self = Self::Here(state);
+                Poll::Ready(Ok(outcome))
+            }
+            Err(error) => {
+                *self = Self::Lost;
+                Poll::Ready(Err(io::Error::other(error)))
+            }
+        }
     }
 
     fn here(&mut self) -> io::Result<&mut S> {
@@ -156,21 +163,43 @@ impl<W: AsyncWrite + Unpin> AsyncEncryptWriter<W> {
         Poll::Ready(Ok(()))
     }
 
-    /// Seals what is gathered, by `seal`, and lets it wait to be written.
+    /// Seals what is gathered, by `seal`, and lets it wait to be written. Work that is away already is awaited instead, whatever it was.
     fn poll_seal(
         &mut self,
         cx: &mut Context<'_>,
         seal: fn(&mut Encryptor) -> Result<Sealed, Error>,
     ) -> Poll<io::Result<()>> {
-        let sealed = ready!(self.worker.poll_work(cx, self.is_light, seal))?.map_err(Error::into_io)?;
-        (self.outgoing, self.summary) = (sealed.bytes, sealed.summary);
+        let outcome = ready!(self.worker.poll_work(cx, self.is_light, seal));
+        let sealed = match outcome.and_then(|sealed| sealed.map_err(Error::into_io)) {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                self.end = End::Failed;
+                return Poll::Ready(Err(error));
+            }
+        };
+        if sealed.summary.is_some() {
+            (self.end, self.summary) = (End::Sealed, sealed.summary);
+        }
+        self.outgoing = sealed.bytes;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Finishes what an earlier call began and whose future was dropped, and writes what waits to be written.
+    fn poll_settle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        if matches!(self.worker, Worker::Away(_)) {
+            ready!(self.poll_seal(cx, seal_full))?;
+            ready!(self.poll_drain(cx))?;
+        }
         Poll::Ready(Ok(()))
     }
 
     fn poll_take(&mut self, cx: &mut Context<'_>, plaintext: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_drain(cx))?;
-        let is_away = matches!(self.worker, Worker::Away(_));
-        if is_away || self.worker.here()?.is_full() {
+        ready!(self.poll_settle(cx))?;
+        if self.end != End::NotYet {
+            return Poll::Ready(Err(has_ended()));
+        }
+        if self.worker.here()?.is_full() {
             ready!(self.poll_seal(cx, seal_full))?;
             ready!(self.poll_drain(cx))?;
         }
@@ -178,37 +207,45 @@ impl<W: AsyncWrite + Unpin> AsyncEncryptWriter<W> {
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_drain(cx))?;
-        match self.end {
-            End::Failed => return Poll::Ready(Err(io::Error::other("writing this message failed before"))),
-            End::Sealed => return Poll::Ready(Ok(())),
-            End::NotYet => {}
+        loop {
+            if self.end == End::Failed {
+                return Poll::Ready(Err(has_ended()));
+            }
+            ready!(self.poll_settle(cx))?;
+            if self.end == End::Sealed {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_seal(cx, seal_end))?;
         }
-        let sealed = ready!(self.poll_seal(cx, seal_end));
-        sealed.inspect_err(|_| self.end = End::Failed)?;
-        self.end = End::Sealed;
-        self.poll_drain(cx)
     }
+}
+
+fn has_ended() -> io::Error {
+    io::Error::other("this message has ended, or failed before")
 }
 
 impl<W: AsyncWrite + Unpin> AsyncWrite for AsyncEncryptWriter<W> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, plaintext: &[u8]) -> Poll<io::Result<usize>> {
         let writer = self.get_mut();
         if writer.end != End::NotYet {
-            return Poll::Ready(Err(io::Error::other("this message has ended, or failed before")));
+            return Poll::Ready(Err(has_ended()));
         }
         if plaintext.is_empty() {
             return Poll::Ready(Ok(0));
         }
         let outcome = ready!(writer.poll_take(cx, plaintext));
         // A frame that was sealed and not written whole cannot be sealed again: its number is used up.
-        Poll::Ready(outcome.inspect_err(|_| writer.end = End::Failed))
+        Poll::Ready(outcome.inspect_err(|_| {
+            if writer.end == End::NotYet {
+                writer.end = End::Failed;
+            }
+        }))
     }
 
     /// Flushes whole frames. A frame that is not full stays here.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let writer = self.get_mut();
-        ready!(writer.poll_drain(cx))?;
+        ready!(writer.poll_settle(cx))?;
         Pin::new(&mut writer.sink).poll_flush(cx)
     }
 
@@ -324,7 +361,8 @@ impl<R> AsyncDecryptReader<R> {
             plaintext_end: 0,
         };
         Self {
-            is_light: opened.header.frame_length() <= LONGEST_INLINE_FRAME,
+            is_light: opened.header.content_type() == ContentType::Framed
+                && opened.header.frame_length() <= LONGEST_INLINE_FRAME,
             header: opened.header,
             opened_by: opened.opened_by,
             source,

@@ -37,7 +37,7 @@ fn key_names(header: &envel::MessageHeader) -> Vec<String> {
 
 #[test]
 fn the_generator_wraps_first_and_the_children_follow_in_order() {
-    let inner = MultiKeyring::new(Some(aes("c")), vec![aes("d")]).unwrap();
+    let inner = MultiKeyring::new(None, vec![aes("c"), aes("d")]).unwrap();
     let multi = MultiKeyring::new(Some(aes("a")), vec![aes("b"), Arc::new(inner), aes("e")]).unwrap();
     let client = reads_all().build();
     let output = block_on(client.encrypt(&manager_of(multi), b"x", &EncryptOptions::new())).unwrap();
@@ -47,6 +47,14 @@ fn the_generator_wraps_first_and_the_children_follow_in_order() {
             decrypt_with(&client, &DefaultManager::new(aes(name)), &output.message, &DecryptOptions::new());
         assert_eq!(opened.unwrap(), b"x", "every key opens the same data key");
     }
+}
+
+#[test]
+fn a_generator_makes_the_data_key_and_takes_none() {
+    let inner = MultiKeyring::new(Some(aes("b")), vec![]).unwrap();
+    let multi = MultiKeyring::new(Some(aes("a")), vec![Arc::new(inner)]).unwrap();
+    let refused = block_on(reads_all().build().encrypt(&manager_of(multi), b"x", &EncryptOptions::new()));
+    assert!(matches!(refused, Err(Error::Wrap(KeyringError::InvalidKeyring(_)))));
 }
 
 #[test]
