@@ -168,7 +168,7 @@ impl EncryptOptions {
         self
     }
 
-    /// How many threads the synchronous calls may use for a message of more than 512 KiB. Default: one for each core. The message is
+    /// How many threads the synchronous calls may use for a message of more than 4 MiB. Default: one for each core. The message is
     /// the same, byte for byte, whatever their number.
     #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
@@ -215,7 +215,7 @@ impl DecryptOptions {
         self
     }
 
-    /// How many threads the synchronous calls may use for a message of more than 512 KiB. Default: one for each core.
+    /// How many threads the synchronous calls may use for a message of more than 4 MiB. Default: one for each core.
     #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = Some(threads);

@@ -32,6 +32,9 @@ pub(crate) fn all_cores() -> NonZeroUsize {
     *CORES.get_or_init(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
 }
 
+/// Batches that one thread does faster than others can be started.
+const LONE_BATCHES: usize = 8;
+
 /// The most bytes of batches that threads may have under way, where frames are long.
 const MAX_IN_FLIGHT: usize = 256 << 20;
 
@@ -58,7 +61,7 @@ pub(crate) fn seal_slice<'a>(
 ) -> Result<(), Error> {
     let per_task = frames_per_task(frame_length);
     let tasks = tickets.len().div_ceil(per_task);
-    if threads.get() == 1 || tasks < 2 {
+    if threads.get() == 1 || tasks < LONE_BATCHES {
         sealer.seal_frames(tickets, frame_length, plaintext, out)?;
         if let Some(signer) = signer {
             signer.update(out);
@@ -110,7 +113,7 @@ pub(crate) fn open_slice(
 ) -> Result<(), Error> {
     let per_task = frames_per_task(frames.frame_length());
     let tasks = frames.count().div_ceil(per_task);
-    if threads.get() == 1 || tasks < 2 {
+    if threads.get() == 1 || tasks < LONE_BATCHES {
         return opener.open_frames(frames, body, out);
     }
     let pieces = frames
@@ -170,9 +173,13 @@ fn in_order<T>(results: Receiver<(usize, Result<T, Error>)>, mut each: impl FnMu
     Ok(())
 }
 
-/// Jobs that workers do, and results that are used in the order of the jobs. With one thread there are no workers: each job is done
-/// when it is handed over.
-struct Pipeline<J, T, W, F> {
+/// Jobs that workers do, and results that are used in the order of the jobs. The first jobs are done when they are handed over, and
+/// all of them if there is one thread.
+struct Pipeline<'scope, 'env, J, T, W, F> {
+    scope: &'scope Scope<'scope, 'env>,
+    threads: NonZeroUsize,
+    /// How many more jobs are done when they are handed over.
+    alone: usize,
     work: W,
     finish: F,
     workers: Option<Workers<J, T>>,
@@ -189,51 +196,30 @@ struct Workers<J, T> {
     most_in_flight: usize,
 }
 
-impl<J, T, W, F> Pipeline<J, T, W, F>
+impl<'scope, 'env, J, T, W, F> Pipeline<'scope, 'env, J, T, W, F>
 where
-    J: Send,
-    T: Send,
-    W: Fn(J) -> Result<T, Error> + Copy + Send,
+    J: Send + 'scope,
+    T: Send + 'scope,
+    W: Fn(J) -> Result<T, Error> + Copy + Send + 'scope,
     F: FnMut(T) -> Result<T, Error>,
 {
-    /// Starts workers that live as long as the scope. `work` does a job; `finish` uses its result, and gives back what can be used for
-    /// another job.
-    fn start<'scope>(scope: &'scope Scope<'scope, '_>, threads: NonZeroUsize, work: W, finish: F) -> Self
-    where
-        J: 'scope,
-        T: 'scope,
-        W: 'scope,
-    {
-        if threads.get() == 1 {
-            return Self { work, finish, workers: None, free: Vec::new() };
-        }
-        let most_in_flight = 2 * threads.get();
-        let (jobs, queue) = mpsc::sync_channel::<(usize, J)>(most_in_flight);
-        let (done, results) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
-        let started = start_workers(scope, threads.get(), || {
-            let (queue, done) = (queue.clone(), done.clone());
-            move || {
-                loop {
-                    let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok((index, job)) = job else { break };
-                    // A panic that nobody answered for would leave the others waiting for ever.
-                    let outcome = panic::catch_unwind(AssertUnwindSafe(|| work(job)));
-                    if done.send((index, outcome.unwrap_or_else(|_| Err(lost_worker())))).is_err() {
-                        break;
-                    }
-                }
-            }
-        });
-        let (waiting, submitted, finished) = (BTreeMap::new(), 0, 0);
-        let workers = Workers { jobs, results, waiting, submitted, finished, most_in_flight };
-        Self { work, finish, workers: Some(workers).filter(|_| started > 0), free: Vec::new() }
+    /// `work` does a job; `finish` uses its result, and gives back what can be used for another job.
+    fn new(scope: &'scope Scope<'scope, 'env>, threads: NonZeroUsize, work: W, finish: F) -> Self {
+        let alone = if threads.get() == 1 { usize::MAX } else { LONE_BATCHES };
+        Self { scope, threads, alone, work, finish, workers: None, free: Vec::new() }
     }
 
     /// Hands a job over, and uses the results that are ready, in order. Where enough are under way, waits for the next. Gives back
     /// what is free again.
     fn submit(&mut self, job: J) -> Result<Option<T>, Error> {
+        if self.alone == 0 && self.workers.is_none() {
+            self.workers = Workers::start(self.scope, self.threads, self.work);
+            if self.workers.is_none() {
+                self.alone = usize::MAX;
+            }
+        }
         let Some(workers) = &mut self.workers else {
+            self.alone -= 1;
             return (self.finish)((self.work)(job)?).map(Some);
         };
         if workers.submitted - workers.finished >= workers.most_in_flight {
@@ -259,6 +245,38 @@ where
 }
 
 impl<J, T> Workers<J, T> {
+    /// Starts workers that live as long as the scope, or as long as these are kept; none if the system allows none.
+    fn start<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        threads: NonZeroUsize,
+        work: impl Fn(J) -> Result<T, Error> + Copy + Send + 'scope,
+    ) -> Option<Self>
+    where
+        J: Send + 'scope,
+        T: Send + 'scope,
+    {
+        let most_in_flight = 2 * threads.get();
+        let (jobs, queue) = mpsc::sync_channel::<(usize, J)>(most_in_flight);
+        let (done, results) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(queue));
+        let started = start_workers(scope, threads.get(), || {
+            let (queue, done) = (queue.clone(), done.clone());
+            move || {
+                loop {
+                    let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok((index, job)) = job else { break };
+                    // A panic that nobody answered for would leave the others waiting for ever.
+                    let outcome = panic::catch_unwind(AssertUnwindSafe(|| work(job)));
+                    if done.send((index, outcome.unwrap_or_else(|_| Err(lost_worker())))).is_err() {
+                        break;
+                    }
+                }
+            }
+        });
+        let (waiting, submitted, finished) = (BTreeMap::new(), 0, 0);
+        Some(Self { jobs, results, waiting, submitted, finished, most_in_flight }).filter(|_| started > 0)
+    }
+
     /// Waits for the next result in order.
     fn next_result(&mut self) -> Result<T, Error> {
         loop {
@@ -287,8 +305,8 @@ fn lost_worker() -> Error {
     io::Error::other("a worker thread failed").into()
 }
 
-/// Reads plaintext to its end and writes the message, sealing batches with so many threads, of which none is started for a message
-/// that fits into one batch.
+/// Reads plaintext to its end and writes the message, sealing batches with so many threads, of which none is started for a short
+/// message.
 ///
 /// In memory are up to two batches a thread, and two more.
 pub(crate) fn encrypt(
@@ -329,7 +347,7 @@ pub(crate) fn encrypt(
             Ok((batch, sealed_len))
         };
         last = thread::scope(|scope| {
-            let mut pipeline = Pipeline::start(scope, threads, seal, finish);
+            let mut pipeline = Pipeline::new(scope, threads, seal, finish);
             let mut free = None;
             // A full batch is kept until more plaintext is known to follow it: its last frame may be the final one.
             let mut full = last;
@@ -392,7 +410,7 @@ pub(crate) fn decrypt_regular_frames(
         Ok(job)
     };
     let outcome = thread::scope(|scope| {
-        let mut pipeline = Pipeline::start(scope, threads, open, finish);
+        let mut pipeline = Pipeline::new(scope, threads, open, finish);
         let mut free: Option<OpeningJob> = None;
         loop {
             input.want(whole_batch.body_len());

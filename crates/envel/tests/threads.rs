@@ -14,9 +14,9 @@ use pollster::block_on;
 const SUITES: [AlgorithmSuiteId; 2] =
     [AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKey, AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKeyEcdsaP384];
 
-/// Around one and two batches of 512 KiB, and some of them.
-const LENGTHS: [usize; 9] =
-    [0, 1, (1 << 19) - 1, 1 << 19, (1 << 19) + 1, 1 << 20, (1 << 20) + 1, 3 << 20, (5 << 20) + 12_345];
+/// Around one and two batches of 512 KiB, around those that one thread does alone, and some more.
+const LENGTHS: [usize; 8] =
+    [0, 1, (1 << 19) - 1, 1 << 19, (1 << 20) + 1, 4 << 20, (5 << 20) + 12_345, (9 << 20) + 1];
 
 fn threads(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap()
@@ -107,14 +107,14 @@ fn messages_made_by_many_threads_open_everywhere() {
 
 #[test]
 fn the_first_altered_frame_ends_the_release_whatever_the_threads() {
-    let whole = plaintext(4 << 20);
+    let whole = plaintext(9 << 20);
     let message = sealed(&whole, &EncryptOptions::new().frame_length(1 << 16));
     let header_len = Client::default().read_header(&message[..]).unwrap().header().header_len();
-    for frame in [0, 1, 7, 8, 31, 50, 63] {
+    for frame in [0, 1, 7, 8, 31, 70, 99, 140] {
         let mut altered = message.clone();
         altered[header_len + frame * ((1 << 16) + 32) + 100] ^= 1;
-        altered[header_len + 62 * ((1 << 16) + 32) + 100] ^= 2;
-        let first = frame.min(62);
+        altered[header_len + 130 * ((1 << 16) + 32) + 100] ^= 2;
+        let first = frame.min(130);
         for count in [1, 2, 5] {
             let (released, outcome) = opened(&altered, count);
             let error = outcome.unwrap_err();
@@ -131,10 +131,10 @@ fn the_first_altered_frame_ends_the_release_whatever_the_threads() {
 
 #[test]
 fn frames_that_change_places_are_refused_whatever_the_threads() {
-    let message = sealed(&plaintext(4 << 20), &EncryptOptions::new().frame_length(1 << 16));
+    let message = sealed(&plaintext(9 << 20), &EncryptOptions::new().frame_length(1 << 16));
     let header_len = Client::default().read_header(&message[..]).unwrap().header().header_len();
     let stride = (1 << 16) + 32;
-    let (mut swapped, at) = (message.clone(), header_len + 30 * stride);
+    let (mut swapped, at) = (message.clone(), header_len + 110 * stride);
     swapped[at..at + 2 * stride].rotate_left(stride);
     let mut dropped = message.clone();
     dropped.drain(at..at + stride);
@@ -144,7 +144,7 @@ fn frames_that_change_places_are_refused_whatever_the_threads() {
         for count in [1, 2, 5] {
             let (released, outcome) = opened(&damaged, count);
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Malformed);
-            assert_eq!(released.len(), 30 << 16);
+            assert_eq!(released.len(), 110 << 16);
             assert_eq!(opened_in_memory(&damaged, count).unwrap_err().kind(), ErrorKind::Malformed);
         }
     }
@@ -154,13 +154,13 @@ fn frames_that_change_places_are_refused_whatever_the_threads() {
 fn a_signature_over_another_order_is_refused_whatever_the_threads() {
     let suite = AlgorithmSuiteId::Aes256GcmHkdfSha512CommitKeyEcdsaP384;
     let options = EncryptOptions::new().algorithm_suite(suite).frame_length(1 << 16);
-    let mut message = sealed(&plaintext(3 << 20), &options);
+    let mut message = sealed(&plaintext(9 << 20), &options);
     let last = message.len() - 1;
     message[last] ^= 1;
     for count in [1, 2, 5] {
         let (released, outcome) = opened(&message, count);
         assert!(matches!(outcome, Err(Error::SignatureUnauthentic)));
-        assert!(released.len() <= (3 << 20) - (1 << 16), "the final frame waits for the signature");
+        assert!(released.len() <= (9 << 20) - (1 << 16), "the final frame waits for the signature");
     }
 }
 
@@ -188,10 +188,10 @@ fn failing_readers_and_writers_end_the_call_and_its_threads() {
         let options = EncryptOptions::new().threads(threads(count));
         block_on(Client::default().start_encryption(&manager(), &options)).unwrap()
     };
-    let whole = plaintext(6 << 20);
+    let whole = plaintext(12 << 20);
     let message = sealed(&whole, &EncryptOptions::new());
     for count in [1, 2, 5] {
-        for length in [0, 1000, 1 << 19, 3 << 20, 5 << 20] {
+        for length in [0, 1000, 1 << 19, 3 << 20, 5 << 20, 9 << 20] {
             let broken_source = start(count).copy(&mut FailsAfter(length), &mut io::sink());
             let full_disk = start(count).copy(&mut &whole[..], &mut FailsAfter(length));
             assert!(
@@ -210,7 +210,7 @@ fn failing_readers_and_writers_end_the_call_and_its_threads() {
 #[test]
 fn more_plaintext_than_announced_is_refused_whatever_the_threads() {
     for count in [1, 2, 5] {
-        for expected in [0, 1000, 1 << 19, 2 << 20] {
+        for expected in [0, 1000, 1 << 19, 2 << 20, 9 << 20] {
             let options = EncryptOptions::new().threads(threads(count)).expected_plaintext_len(expected);
             let start = || block_on(Client::default().start_encryption(&manager(), &options)).unwrap();
             let exact = plaintext(expected as usize);
