@@ -150,6 +150,21 @@ macro_rules! common_options {
     )+};
 }
 
+/// Gives a request its encryption context.
+macro_rules! context_option {
+    ($($request:ident),+) => {$(
+        impl $request {
+            /// The context that the ciphertext is bound to.
+            #[must_use]
+            pub fn encryption_context(mut self, context: EncryptionContext) -> Self {
+                self.encryption_context = context;
+                self
+            }
+        }
+    )+};
+}
+
+context_option!(GenerateDataKeyRequest, EncryptRequest, DecryptRequest);
 common_options!(GenerateDataKeyRequest, EncryptRequest, DecryptRequest, ReEncryptRequest);
 
 /// Asks for a new data key: the request of GenerateDataKey and of GenerateDataKeyWithoutPlaintext.
@@ -181,13 +196,6 @@ impl GenerateDataKeyRequest {
             dry_run: false,
             deadline: None,
         }
-    }
-
-    /// Binds a context.
-    #[must_use]
-    pub fn encryption_context(mut self, context: EncryptionContext) -> Self {
-        self.encryption_context = context;
-        self
     }
 }
 
@@ -268,13 +276,6 @@ impl EncryptRequest {
             deadline: None,
         }
     }
-
-    /// Binds a context.
-    #[must_use]
-    pub fn encryption_context(mut self, context: EncryptionContext) -> Self {
-        self.encryption_context = context;
-        self
-    }
 }
 
 /// An encrypted copy of the plaintext.
@@ -329,13 +330,6 @@ impl DecryptRequest {
     #[must_use]
     pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into());
-        self
-    }
-
-    /// Gives the context.
-    #[must_use]
-    pub fn encryption_context(mut self, context: EncryptionContext) -> Self {
-        self.encryption_context = context;
         self
     }
 }
