@@ -1,7 +1,7 @@
 //! Files and trees of files on Unix.
 //!
-//! [`walk`] lists a tree; [`OutputFile`] makes a file appear at its name complete or not at all; [`remove_source`] removes
-//! what a new file replaces, once that is safe.
+//! [`walk`] lists a tree; [`OutputFile`] makes a file appear at its name complete or not at all, in directories that
+//! [`create_directories`] makes; [`remove_source`] removes what a new file replaces, once that is safe.
 //!
 //! ```
 //! use envel_ops::store::files::{FileError, OutputFile, Privacy, WritePolicy};
@@ -30,8 +30,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use directory::{NewDirectories, create_directories};
 pub use error::FileError;
 pub use hidden::remove_unfinished;
 pub use output::{OutputFile, Privacy, WritePolicy};
-pub use source::{remove_source, same_file};
+pub use source::{FileIdentity, remove_source, same_file};
 pub use walk::{Entry, EntryKind, walk};

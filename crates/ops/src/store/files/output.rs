@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -203,9 +203,9 @@ impl OutputFile {
     }
 }
 
-impl Write for OutputFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes).map_err(|reason| {
+impl OutputFile {
+    fn noting_failure(&mut self, written: io::Result<usize>) -> io::Result<usize> {
+        written.map_err(|reason| {
             let kind = reason.kind();
             if kind == io::ErrorKind::Interrupted {
                 return reason;
@@ -213,6 +213,18 @@ impl Write for OutputFile {
             self.has_failed = true;
             io::Error::new(kind, FileError::system("write to", &self.path)(reason))
         })
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes);
+        self.noting_failure(written)
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = self.file.write_vectored(pieces);
+        self.noting_failure(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -42,14 +42,35 @@ fn version(metadata: &Metadata) -> (u64, u64, u64, i64, i64) {
 /// # Errors
 /// [`FileError::System`] if one of them cannot be looked up.
 pub fn same_file(left: &Path, right: &Path) -> Result<bool, FileError> {
-    let (Some(left), Some(right)) = (identity(left)?, identity(right)?) else { return Ok(false) };
+    let (Some(left), Some(right)) = (FileIdentity::at(left)?, FileIdentity::at(right)?) else {
+        return Ok(false);
+    };
     Ok(left == right)
 }
 
-fn identity(path: &Path) -> Result<Option<(u64, u64)>, FileError> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FileError::system("look up", path)(error)),
+/// Which file something is, whatever its names: the device and the inode number, as long as the file exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    /// Of the file that a path leads to, if it leads to any.
+    ///
+    /// # Errors
+    /// [`FileError::System`] if it cannot be looked up.
+    pub fn at(path: &Path) -> Result<Option<Self>, FileError> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Some((&metadata).into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::system("look up", path)(error)),
+        }
+    }
+}
+
+impl From<&Metadata> for FileIdentity {
+    fn from(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }

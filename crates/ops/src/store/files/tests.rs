@@ -1,7 +1,7 @@
 use super::output::open_unnamed;
 use super::{
-    Entry, EntryKind, FileError, OutputFile, Privacy, WritePolicy, remove_source, remove_unfinished,
-    same_file, walk,
+    Entry, EntryKind, FileError, OutputFile, Privacy, WritePolicy, create_directories, remove_source,
+    remove_unfinished, same_file, walk,
 };
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -594,7 +594,8 @@ mod processes {
             let start =
                 |name: &str| create(&directory.join(name), WritePolicy::Replace, TemporaryKind::Named);
             let outputs = [start("a").unwrap(), start("b").unwrap()];
-            assert_eq!(names(&directory).len(), 2);
+            let new_directories = create_directories(&directory.join("c/d")).unwrap();
+            assert_eq!(names(&directory).len(), 3);
             remove_unfinished();
             assert!(names(&directory).is_empty());
             // A thread that has not noticed yet neither finishes a file nor starts one.
@@ -602,6 +603,8 @@ mod processes {
                 assert!(matches!(output.commit(), Err(FileError::System { .. })));
             }
             assert!(matches!(start("c"), Err(FileError::System { .. })));
+            drop(new_directories);
+            assert!(matches!(create_directories(&directory.join("e")), Err(FileError::System { .. })));
             assert!(names(&directory).is_empty());
             println!("removed");
             return;
@@ -645,4 +648,24 @@ mod processes {
             assert_eq!(names(directory.path()), ["old"]);
         }
     }
+}
+
+#[test]
+fn new_directories_last_only_if_they_are_kept_or_used() {
+    let scratch = tempdir().unwrap();
+    let path = scratch.path().join("a/b/c");
+    drop(create_directories(&path).unwrap());
+    assert!(names(scratch.path()).is_empty());
+
+    create_directories(&path).unwrap().keep();
+    assert!(path.is_dir());
+    let below = create_directories(&path.join("d/e")).unwrap();
+    fs::write(path.join("d/file"), "").unwrap();
+    drop(below);
+    assert_eq!(names(&path.join("d")), ["file"], "what is in use stays, what is empty goes");
+
+    drop(create_directories(&path).unwrap());
+    assert!(path.is_dir(), "a directory that existed is not removed");
+    let error = create_directories(&path.join("d/file/g")).unwrap_err();
+    assert!(matches!(error, FileError::System { .. }), "{error}");
 }
