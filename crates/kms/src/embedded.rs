@@ -164,8 +164,12 @@ impl EmbeddedKms {
     /// The store may be in use, by other processes too; the backup is of one moment. The file has mode 0600 and appears when it is
     /// complete.
     ///
+    /// # What is verified
+    /// What [`EmbeddedKms::restore`] will verify, and that no key is missing: a store that could not be restored gives no backup.
+    ///
     /// # Errors
-    /// [`StoreError::BackupExists`] if the file exists, [`StoreError::InMemory`] for a store in memory, and others.
+    /// [`StoreError::BackupExists`] if the file exists, [`StoreError::InMemory`] for a store in memory, [`StoreError::Damaged`] with
+    /// the key that does not open, and others. There is no file then.
     ///
     /// # Cost
     /// Blocks, and takes three times the database's size in memory. Other calls wait while the database is copied.

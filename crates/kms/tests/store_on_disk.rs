@@ -365,3 +365,19 @@ fn a_tampered_database_is_an_error_and_not_a_panic() {
     let refused = sample.open(Some("passphrase")).unwrap_err();
     assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
 }
+
+#[test]
+fn a_store_with_a_key_that_does_not_open_gives_no_backup() {
+    let sample = Sample::new(None);
+    let kms = sample.open(None).unwrap();
+    let key = block_on(kms.client(DEFAULT_REGION).describe_key("alias/sample".into())).unwrap().arn;
+    let database = rusqlite::Connection::open(sample.store().join("kms.sqlite3")).unwrap();
+    let mut sealed: Vec<u8> =
+        database.query_row("SELECT sealed_secret FROM key_material", (), |row| row.get(0)).unwrap();
+    sealed[40] ^= 1;
+    database.execute("UPDATE key_material SET sealed_secret = ?1", [sealed]).unwrap();
+    let refused = kms.backup(sample.path("backup"), &passphrase("backup")).unwrap_err();
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+    assert!(refused.to_string().contains(key.resource_id()), "{refused}");
+    assert!(!sample.path("backup").exists());
+}

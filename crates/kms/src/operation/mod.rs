@@ -94,7 +94,7 @@ impl Workspace<'_> {
     /// The key material that new ciphertexts of a key are made with.
     fn current_material(&self, key: &Key) -> Result<KeyMaterial, Refusal> {
         let material = self.material(key, key.current_material)?;
-        Ok(material.ok_or(StoreError::Damaged { what: "a key's current key material is gone" })?)
+        Ok(material.ok_or(StoreError::Damaged { what: "a key's current key material is gone".into() })?)
     }
 
     fn material(&self, key: &Key, id: KeyMaterialId) -> Result<Option<KeyMaterial>, Refusal> {

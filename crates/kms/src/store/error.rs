@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
@@ -122,8 +123,8 @@ pub enum StoreError {
     /// What the store holds contradicts itself: damage or tampering.
     #[error("the key store is damaged ({what}): restore a backup into another directory")]
     Damaged {
-        /// What does not fit.
-        what: &'static str,
+        /// What does not fit, and which key it is about.
+        what: Cow<'static, str>,
     },
     /// A backup is in the way of a new one.
     #[error("{} exists, and a backup never replaces a file: name another one", path.display())]

@@ -47,7 +47,10 @@ impl KmsStore for MemoryStore {
 
 impl MemoryTransaction<'_> {
     fn stored(&mut self, scope: &Scope, id: KeyId) -> Result<&mut StoredKey, StoreError> {
-        self.store.keys.get_mut(&(scope.clone(), id)).ok_or(StoreError::Damaged { what: "a key is gone" })
+        self.store
+            .keys
+            .get_mut(&(scope.clone(), id))
+            .ok_or(StoreError::Damaged { what: "a key is gone".into() })
     }
 
     fn remove_key(&mut self, place: (Scope, KeyId)) {

@@ -8,6 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use envel_core::SecretBytes;
@@ -25,16 +26,49 @@ use crate::store::StoreError;
 const MAGIC: &[u8; 8] = b"ENVELKB\x01";
 const HEADER_LEN: usize = MAGIC.len() + PassphraseParameters::LEN;
 
+/// Where a database file says how it is written and read, and what stands there for one without a write-ahead log.
+const FORMAT_VERSIONS: Range<usize> = 18..20;
+const ROLLBACK_JOURNAL: u8 = 1;
+
 /// The largest database that a backup holds: it passes through memory.
 const MAX_DATABASE_LEN: u64 = 1 << 30;
 const MAX_FILE_LEN: u64 = MAX_DATABASE_LEN + (HEADER_LEN + sealed::OVERHEAD + RootKey::LEN) as u64;
 
-/// A store at one moment: its root key, then its database file. The most secret thing there is.
+/// A store at one moment. The most secret thing there is.
 #[derive(Debug)]
-pub(crate) struct Snapshot(SecretBytes);
+pub(crate) struct Snapshot {
+    /// The root key, then the database file.
+    pub(super) contents: SecretBytes,
+    pub(super) rows: RowCounts,
+}
+
+/// How many keys, key materials and aliases a database holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RowCounts([i64; 3]);
+
+impl RowCounts {
+    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        connection.query_row(
+            "SELECT (SELECT count(*) FROM kms_key), (SELECT count(*) FROM key_material), (SELECT count(*) FROM alias)",
+            (),
+            |row| Ok(Self([row.get(0)?, row.get(1)?, row.get(2)?])),
+        )
+    }
+}
 
 impl Snapshot {
     pub(super) fn take(connection: &mut Connection, root_key: &RootKey) -> Result<Self, StoreError> {
+        // What is counted and what is copied is of one transaction.
+        connection.execute_batch("BEGIN")?;
+        let snapshot = Self::copy(connection, root_key);
+        let ended = connection.execute_batch("ROLLBACK");
+        let snapshot = snapshot?;
+        ended?;
+        Ok(snapshot)
+    }
+
+    fn copy(connection: &mut Connection, root_key: &RootKey) -> Result<Self, StoreError> {
+        let rows = RowCounts::read(connection)?;
         let page_count: u32 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
         let page_size: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let length = u64::from(page_count) * u64::from(page_size);
@@ -42,12 +76,37 @@ impl Snapshot {
             return Err(StoreError::BackupTooLarge { length, limit: MAX_DATABASE_LEN });
         }
         let image = connection.serialize("main")?;
-        Ok(Self(SecretBytes::filled_by(RootKey::LEN + image.len(), |snapshot| {
-            let (key_part, image_part) = snapshot.split_at_mut(RootKey::LEN);
+        let contents = SecretBytes::filled_by(RootKey::LEN + image.len(), |contents| {
+            let (key_part, image_part) = contents.split_at_mut(RootKey::LEN);
             key_part.copy_from_slice(root_key.expose_secret());
             image_part.copy_from_slice(&image);
-        })))
+            // The image has no write-ahead log, and without this mark it opens in memory, too.
+            if let Some(format_versions) = image_part.get_mut(FORMAT_VERSIONS) {
+                format_versions.fill(ROLLBACK_JOURNAL);
+            }
+        });
+        Ok(Self { contents, rows })
     }
+
+    /// Checks that a restore will take this: SQLite copies a page that it cannot read as zeros, without an error.
+    pub(super) fn verify(&self) -> Result<(), StoreError> {
+        let damaged = |what: &'static str| StoreError::Damaged { what: what.into() };
+        let (root_key, image) = split(&self.contents).ok_or_else(|| damaged("its copy is too short"))?;
+        let mut connection = Connection::open_in_memory()?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.deserialize_read_exact("main", image, image.len(), true)?;
+        verify(&connection, &root_key)?;
+        if RowCounts::read(&connection)? != self.rows {
+            return Err(damaged("its copy lacks keys or aliases"));
+        }
+        Ok(())
+    }
+}
+
+/// The root key and the database file of a snapshot's contents.
+fn split(contents: &SecretBytes) -> Option<(RootKey, &[u8])> {
+    let (root_key, image) = contents.expose_secret().split_at_checked(RootKey::LEN)?;
+    Some((RootKey::from_bytes(root_key)?, image))
 }
 
 /// Refuses what a backup could not be written to, before any work.
@@ -59,13 +118,14 @@ pub(crate) fn check_target(file: &Path, passphrase: &SecretBytes) -> Result<(), 
     Ok(())
 }
 
-/// Seals a snapshot into a new file.
+/// Seals a snapshot into a new file, if it can be restored.
 pub(crate) fn write(snapshot: &Snapshot, path: &Path, passphrase: &SecretBytes) -> Result<(), StoreError> {
+    snapshot.verify()?;
     let parameters = PassphraseParameters::random()?;
     let key = parameters.derive(passphrase)?;
     let header = [&MAGIC[..], &parameters.to_bytes()].concat();
     let mut contents = header.clone();
-    sealed::seal_onto(&mut contents, &key, Purpose::Backup, &header, snapshot.0.expose_secret())?;
+    sealed::seal_onto(&mut contents, &key, Purpose::Backup, &header, snapshot.contents.expose_secret())?;
 
     let absolute = std::path::absolute(path).map_err(io_error("find", path))?;
     let parent = absolute.parent().unwrap_or(&absolute);
@@ -98,10 +158,8 @@ pub(crate) fn restore(
     if directory.holds_store() {
         return Err(exists());
     }
-    let snapshot = read(file, backup_passphrase)?;
-    let damaged = || not_a_backup(file, "it is too short");
-    let (root_key, image) = snapshot.0.expose_secret().split_at_checked(RootKey::LEN).ok_or_else(damaged)?;
-    let root_key = RootKey::from_bytes(root_key).ok_or_else(damaged)?;
+    let contents = read(file, backup_passphrase)?;
+    let (root_key, image) = split(&contents).ok_or_else(|| not_a_backup(file, "it is too short"))?;
 
     directory.create()?;
     directory.check()?;
@@ -144,16 +202,16 @@ fn rebuild(
 fn verify(connection: &Connection, root_key: &RootKey) -> Result<(), StoreError> {
     let verdict: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
     if verdict != "ok" {
-        return Err(StoreError::Damaged { what: "its database is not sound" });
+        return Err(StoreError::Damaged { what: "its database is not sound".into() });
     }
     let row = StoreRow::read(connection)?;
     if !root_key.matches(row.store_id, &row.root_key_check) {
-        return Err(StoreError::Damaged { what: "its root key is another store's" });
+        return Err(StoreError::Damaged { what: "its root key is another store's".into() });
     }
     SqliteTransaction::begin(connection, root_key, TransactionBehavior::Deferred)?.check_all_material()
 }
 
-fn read(path: &Path, passphrase: &SecretBytes) -> Result<Snapshot, StoreError> {
+fn read(path: &Path, passphrase: &SecretBytes) -> Result<SecretBytes, StoreError> {
     let file = File::open(path).map_err(io_error("open", path))?;
     let mut contents = Vec::new();
     file.take(MAX_FILE_LEN + 1).read_to_end(&mut contents).map_err(io_error("read", path))?;
@@ -168,7 +226,6 @@ fn read(path: &Path, passphrase: &SecretBytes) -> Result<Snapshot, StoreError> {
         .ok_or_else(|| not_a_backup(path, "its passphrase parameters are out of range"))?;
     let key = parameters.derive(passphrase)?;
     sealed::open(&key, Purpose::Backup, header, sealed)
-        .map(Snapshot)
         .map_err(|_| StoreError::PassphraseWrong { path: path.to_owned() })
 }
 

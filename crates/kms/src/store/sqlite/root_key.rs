@@ -154,7 +154,14 @@ impl RootKey {
         sealed::open(&self.0, Purpose::KeyMaterial, &aad, sealed)
             .ok()
             .filter(|secret| secret.len() == KeyMaterial::LEN)
-            .ok_or(StoreError::Damaged { what: "key material does not open under the root key" })
+            .ok_or_else(|| {
+                // Plain text and no ARN: of a damaged row, account and Region may be anything.
+                let Scope { account, region } = scope;
+                let what = format!(
+                    "key material of the key {key} of account {account:?} in {region:?} does not open under the root key"
+                );
+                StoreError::Damaged { what: what.into() }
+            })
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
 pub(super) fn set_journal_mode(connection: &Connection, wanted: &str) -> Result<(), StoreError> {
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0))?;
     if mode != wanted {
-        return Err(StoreError::Damaged { what: "its journal mode cannot be set" });
+        return Err(StoreError::Damaged { what: "its journal mode cannot be set".into() });
     }
     Ok(())
 }
@@ -192,12 +192,13 @@ impl StoreRow {
                 from_row,
             )
             .optional()?
-            .ok_or(StoreError::Damaged { what: "it does not say which store it is" })?;
+            .ok_or(StoreError::Damaged { what: "it does not say which store it is".into() })?;
         let protection = match parameters.zip(wrapped_root_key) {
             None => Protection::File,
             Some((parameters, wrapped_root_key)) => {
-                let parameters = PassphraseParameters::parse(&parameters)
-                    .ok_or(StoreError::Damaged { what: "its passphrase parameters are out of range" })?;
+                let parameters = PassphraseParameters::parse(&parameters).ok_or(StoreError::Damaged {
+                    what: "its passphrase parameters are out of range".into(),
+                })?;
                 Protection::Passphrase { parameters, wrapped_root_key }
             }
         };

@@ -234,3 +234,34 @@ fn a_store_that_stays_locked_is_busy_and_a_retry_can_help() {
     drop(writing);
     assert!(second.begin(Access::Write).is_ok());
 }
+
+#[test]
+fn a_snapshot_that_lacks_a_key_does_not_verify() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(home.path(), true, None).unwrap();
+    insert_random_key(&mut store);
+    let mut snapshot = store.snapshot().unwrap();
+    snapshot.verify().unwrap();
+    insert_random_key(&mut store);
+    snapshot.rows = store.snapshot().unwrap().rows;
+    assert!(matches!(snapshot.verify(), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn a_snapshot_with_a_page_of_zeros_does_not_verify() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(home.path(), true, None).unwrap();
+    for _ in 0..50 {
+        insert_random_key(&mut store);
+    }
+    let mut snapshot = store.snapshot().unwrap();
+    let whole = snapshot.contents.expose_secret().to_vec();
+    let pages = (whole.len() - RootKey::LEN) / 4096;
+    assert!(pages > 10);
+    for page in 0..pages {
+        let mut altered = whole.clone();
+        altered[RootKey::LEN + page * 4096..][..4096].fill(0);
+        snapshot.contents = SecretBytes::copied_from(&altered);
+        assert!(snapshot.verify().is_err(), "page {page} of {pages}");
+    }
+}

@@ -56,7 +56,7 @@ impl<'store> SqliteTransaction<'store> {
     }
 
     fn changed_one(changed: usize) -> Result<(), StoreError> {
-        if changed == 1 { Ok(()) } else { Err(StoreError::Damaged { what: "a key is gone" }) }
+        if changed == 1 { Ok(()) } else { Err(StoreError::Damaged { what: "a key is gone".into() }) }
     }
 }
 
@@ -222,7 +222,7 @@ fn key_of(row: &Row<'_>) -> Result<Key, StoreError> {
         "Enabled" => KeyState::Enabled,
         "Disabled" => KeyState::Disabled,
         "PendingDeletion" => KeyState::PendingDeletion,
-        _ => return Err(StoreError::Damaged { what: "a key is in an unknown state" }),
+        _ => return Err(StoreError::Damaged { what: "a key is in an unknown state".into() }),
     };
     Ok(Key {
         scope: Scope { account: row.get(0)?, region: row.get(1)? },
@@ -239,7 +239,7 @@ fn alias_of(row: &Row<'_>) -> Result<Alias, StoreError> {
     let name = AliasName::parse(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?);
     Ok(Alias {
         scope: Scope { account: row.get(0)?, region: row.get(1)? },
-        name: name.map_err(|_| StoreError::Damaged { what: "an alias breaks the rules for names" })?,
+        name: name.map_err(|_| StoreError::Damaged { what: "an alias breaks the rules for names".into() })?,
         target: KeyId::from_bytes(row.get(3)?),
         creation_date: time(row.get(4)?)?,
         last_updated_date: time(row.get(5)?)?,
@@ -248,12 +248,13 @@ fn alias_of(row: &Row<'_>) -> Result<Alias, StoreError> {
 
 fn milliseconds(time: SystemTime) -> Result<i64, StoreError> {
     let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).map_err(|_| StoreError::Damaged { what: "a date is out of range" })
+    i64::try_from(since_epoch.as_millis())
+        .map_err(|_| StoreError::Damaged { what: "a date is out of range".into() })
 }
 
 fn time(milliseconds: i64) -> Result<SystemTime, StoreError> {
     u64::try_from(milliseconds)
         .ok()
         .and_then(|milliseconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds)))
-        .ok_or(StoreError::Damaged { what: "a date is out of range" })
+        .ok_or(StoreError::Damaged { what: "a date is out of range".into() })
 }
