@@ -148,6 +148,14 @@ impl Failure {
         Self::new(error.kind().into(), error.to_string(), keyring_help(error))
     }
 
+    /// The output of a command that may yet fail, and no way to withhold it.
+    pub(crate) fn withheld_output_needed() -> Self {
+        Self::usage(
+            "--stdin-from-command needs an output that can be withheld if the command fails",
+            "name a file with -o",
+        )
+    }
+
     /// Adds something to do.
     #[must_use]
     pub(crate) fn and_help(mut self, more: &str) -> Self {

@@ -77,6 +77,11 @@ fn a_failing_command_leaves_no_output() {
         .run(encrypt.iter().chain(&["no-such-command"]))
         .fails_saying(1, "error: cannot start no-such-command");
     assert!(sandbox.names().is_empty());
+    for output in ["/dev/stdout", "/dev/null"] {
+        sandbox
+            .run(["encrypt", "-k", "local:demo", "-o", output, "--stdin-from-command", "--", "echo", "x"])
+            .fails(2, "error: --stdin-from-command needs an output that can be withheld if the command fails\nhelp: name a file with -o\n");
+    }
     sandbox.run(["encrypt", "-k", "local:demo", "--stdin-from-command", "--", "true"]).fails(
         2,
         "error: --stdin-from-command needs an output that can be withheld if the command fails\nhelp: name a file with -o\n",
@@ -252,4 +257,16 @@ fn a_fifo_is_written_to_as_to_a_pipe() {
     let ran = sandbox.run(["decrypt", "-k", "local:demo", "m", "-o", "fifo"]);
     ran.fails_saying(4, "--allow-unverified-streaming");
     assert!(reader.join().unwrap().is_empty());
+}
+
+#[test]
+fn a_stdout_that_takes_nothing_is_named() {
+    let sandbox = Sandbox::with_demo_key();
+    sandbox.message("m", b"x", &[]);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut decrypt = sandbox.command(["decrypt", "-k", "local:demo", "m", "-o", "-"]);
+    let output = decrypt.stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("error: stdout: "), "{stderr}");
+    assert_eq!(output.status.code(), Some(1));
 }

@@ -155,3 +155,89 @@ fn a_file_cut_to_nothing_is_not_taken_for_verified() {
     let ran = sandbox.run(["verify", "-k", "local:demo", "t"]);
     ran.fails_saying(3, "error: t/empty.envel: the message is cut short");
 }
+
+#[test]
+fn two_messages_of_a_tree_never_go_to_one_output() {
+    let sandbox = Sandbox::with_demo_key();
+    sandbox.write("t/.keep", b"");
+    sandbox.message("t/x", b"1", &[]);
+    sandbox.message("t/x.envel", b"2", &[]);
+    let ran =
+        sandbox.run(["decrypt", "-k", "local:demo", "-r", "--force", "--remove-source", "t", "-o", "out"]);
+    ran.fails_saying(3, "error: t/x.envel: another input has the same output out/x\n");
+    assert_eq!(sandbox.read("out/x"), b"1");
+    assert!(!sandbox.exists("t/x") && sandbox.exists("t/x.envel"), "the one that was not written stays");
+}
+
+#[test]
+fn force_does_not_replace_what_is_still_to_be_read() {
+    let sandbox = Sandbox::with_demo_key();
+    sandbox.write("t/a", b"1");
+    sandbox.write("t/a.envel", b"2");
+    let ran = sandbox.run(["encrypt", "-k", "local:demo", "-r", "--force", "t"]);
+    ran.fails_saying(3, "error: t/a: its output t/a.envel is an input too, and would be lost\n");
+    assert_eq!(sandbox.read("t/a.envel"), b"2");
+    assert!(sandbox.exists("t/a.envel.envel"));
+
+    sandbox.write("u/b", b"1");
+    for _ in 0..2 {
+        sandbox.run(["encrypt", "-k", "local:demo", "-r", "--force", "u"]).succeeds();
+    }
+
+    sandbox.write("q", b"1");
+    sandbox.write("q.envel", b"2");
+    let ran = sandbox.run(["encrypt", "-k", "local:demo", "--force", "q", "./q.envel"]);
+    ran.fails_saying(3, "error: q: its output q.envel is an input too, and would be lost\n");
+    assert_eq!(sandbox.read("q.envel"), b"2");
+}
+
+#[test]
+fn an_output_directory_that_comes_to_be_inside_the_tree_is_not_walked() {
+    for output in ["t/z-new", "t/z-new/deeper/../x", "t/sub/../z-new"] {
+        let sandbox = tree();
+        let ran = sandbox.run(["encrypt", "-k", "local:demo", "-r", "t", "-o", output]).succeeds();
+        assert_eq!(ran.stderr(), "3 encrypted\n", "{output}");
+    }
+}
+
+#[test]
+fn a_failed_item_leaves_no_empty_directory() {
+    let sandbox = Sandbox::with_demo_key();
+    sandbox.message("m", &[7; 100], &[]);
+    let mut damaged = sandbox.read("m");
+    *damaged.last_mut().unwrap() ^= 1;
+    sandbox.write("t/sub/m.envel", &damaged);
+    sandbox.run(["decrypt", "-k", "local:demo", "-r", "t", "-o", "out"]).fails_saying(3, "1 failed");
+    assert!(!sandbox.exists("out"));
+}
+
+#[test]
+fn the_file_of_records_is_no_input_and_no_output() {
+    let sandbox = tree();
+    let ran = sandbox
+        .run(["encrypt", "-k", "local:demo", "-r", "t", "--metadata-output", "t/log", "--remove-source"])
+        .succeeds();
+    assert_eq!(ran.stderr(), "3 encrypted, 1 skipped\n");
+    assert_eq!(String::from_utf8(sandbox.read("t/log")).unwrap().lines().count(), 4);
+
+    sandbox.write("a", b"1");
+    sandbox.run(["encrypt", "-k", "local:demo", "a", "--metadata-output", "./a"]).fails(
+        2,
+        "error: ./a is an input, and --metadata-output would append to it\nhelp: name another file with \
+         --metadata-output\n",
+    );
+    assert_eq!(sandbox.read("a"), b"1");
+    sandbox
+        .run(["encrypt", "-k", "local:demo", "--force", "a", "--metadata-output", "a.envel"])
+        .fails_saying(2, "error: a: its output a.envel is the file of --metadata-output\n");
+}
+
+#[test]
+fn a_record_that_cannot_be_written_does_not_hide_the_failure_of_the_item() {
+    let sandbox = Sandbox::with_demo_key();
+    sandbox.write("m", b"rubbish");
+    let ran =
+        sandbox.run(["decrypt", "-k", "local:demo", "m", "-o", "out", "--metadata-output", "/dev/full"]);
+    assert!(ran.stderr().contains("error: /dev/full: "), "{}", ran.stderr());
+    ran.fails_saying(5, "error: m: ");
+}

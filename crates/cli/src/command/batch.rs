@@ -26,9 +26,10 @@ pub(super) struct Verb {
 
 /// Tells, records and counts outcomes.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct Batch<'a> {
     verb: Verb,
     console: Console,
+    inputs: &'a Inputs,
     records: Option<RecordFile>,
     is_single: bool,
     done: u64,
@@ -36,19 +37,28 @@ pub(super) struct Batch {
     failed: u64,
 }
 
-impl Batch {
+impl<'a> Batch<'a> {
     /// Begins a batch.
     ///
     /// # Errors
-    /// The metadata file does not open.
+    /// The metadata file does not open, or is an input.
     pub(super) fn new(
         verb: Verb,
         console: Console,
-        is_single: bool,
+        inputs: &'a Inputs,
         metadata_output: Option<&Path>,
     ) -> Result<Self, Failure> {
+        if let Some(path) = metadata_output
+            && inputs.name(path)?
+        {
+            return Err(Failure::usage(
+                format!("{} is an input, and --metadata-output would append to it", path.display()),
+                "name another file with --metadata-output",
+            ));
+        }
         let records = metadata_output.map(RecordFile::open).transpose()?;
-        Ok(Self { verb, console, records, is_single, done: 0, skipped: 0, failed: 0 })
+        let is_single = inputs.is_single();
+        Ok(Self { verb, console, inputs, records, is_single, done: 0, skipped: 0, failed: 0 })
     }
 
     /// Works on each input with `work`, past failures.
@@ -57,14 +67,17 @@ impl Batch {
     /// The failure of a single input; a record that cannot be written.
     pub(super) fn run(
         mut self,
-        inputs: &Inputs,
         mut work: impl FnMut(&Item, &mut Details) -> Result<End, Failure>,
     ) -> Result<Exit, Failure> {
-        for found in inputs.find() {
+        for found in self.inputs.find() {
             match found {
                 Found::Item(item) => {
                     let mut details = Details::default();
-                    let outcome = work(&item, &mut details);
+                    let outcome = match self.is_record_file(&item.source) {
+                        Ok(true) => Ok(End::Skipped("it is the file of --metadata-output")),
+                        Ok(false) => work(&item, &mut details),
+                        Err(failure) => Err(failure),
+                    };
                     self.settle(&item.source, Some(&item.target), &details, outcome)?;
                 }
                 Found::Skipped { path, reason } => {
@@ -78,6 +91,13 @@ impl Batch {
         Ok(self.summarise())
     }
 
+    fn is_record_file(&self, source: &Source) -> Result<bool, Failure> {
+        match (&self.records, source) {
+            (Some(records), Source::File(path)) => records.is_at(path),
+            _ => Ok(false),
+        }
+    }
+
     fn settle(
         &mut self,
         source: &Source,
@@ -85,33 +105,61 @@ impl Batch {
         details: &Details,
         outcome: Result<End, Failure>,
     ) -> Result<(), Failure> {
-        if let Some(records) = &mut self.records {
-            let status = match &outcome {
-                Ok(End::Done(_)) => Status::Done,
-                Ok(End::Skipped(_)) => Status::Skipped,
-                Err(_) => Status::Failed,
-            };
-            let output = match (status, target) {
-                (Status::Done, Some(Target::File { path, .. })) => Some(path.to_string_lossy().into_owned()),
-                (Status::Done, Some(Target::Stdout { .. })) => Some("-".to_owned()),
-                _ => None,
-            };
-            records.append(&Record {
-                operation: self.verb.present,
-                status,
-                input: match source {
-                    Source::File(path) => path.to_string_lossy().into_owned(),
-                    Source::Stdin | Source::Producer => "-".to_owned(),
-                },
-                output,
-                error: outcome.as_ref().err().map(Into::into),
-                reason: match &outcome {
-                    Ok(End::Skipped(reason)) => Some(reason),
-                    _ => None,
-                },
-                details,
-            })?;
+        let recorded = self.record(source, target, details, &outcome);
+        match (self.tell(source, target, outcome), recorded) {
+            (Err(failure), Err(of_record)) => {
+                self.console.fail(&of_record);
+                Err(failure)
+            }
+            (told, recorded) => told.and(recorded),
         }
+    }
+
+    fn record(
+        &mut self,
+        source: &Source,
+        target: Option<&Target>,
+        details: &Details,
+        outcome: &Result<End, Failure>,
+    ) -> Result<(), Failure> {
+        let Some(records) = &mut self.records else { return Ok(()) };
+        let status = match outcome {
+            Ok(End::Done(_)) => Status::Done,
+            Ok(End::Skipped(_)) => Status::Skipped,
+            Err(_) => Status::Failed,
+        };
+        let output = match (status, target) {
+            (Status::Done, Some(Target::File { path, .. })) => Some(path.to_string_lossy().into_owned()),
+            (Status::Done, Some(Target::Stdout { .. })) => Some("-".to_owned()),
+            _ => None,
+        };
+        records.append(&Record {
+            operation: self.verb.present,
+            status,
+            input: match source {
+                Source::File(path) => path.to_string_lossy().into_owned(),
+                Source::Stdin | Source::Producer => "-".to_owned(),
+            },
+            output,
+            error: outcome.as_ref().err().map(Into::into),
+            reason: match outcome {
+                Ok(End::Skipped(reason)) => Some(reason),
+                _ => None,
+            },
+            details,
+        })
+    }
+
+    /// Tells and counts an outcome.
+    ///
+    /// # Errors
+    /// It is a failure that ends the batch.
+    fn tell(
+        &mut self,
+        source: &Source,
+        target: Option<&Target>,
+        outcome: Result<End, Failure>,
+    ) -> Result<(), Failure> {
         match outcome {
             Ok(End::Done(words)) => {
                 self.done += 1;

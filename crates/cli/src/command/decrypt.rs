@@ -30,12 +30,12 @@ pub(crate) fn run(settings: &Settings, arguments: &DecryptArguments) -> Result<E
         Some(_) => Inputs::of_range(&arguments.inputs, &arguments.output)?,
     };
     let opener = Opener::new(settings, &arguments.opening)?;
-    let rules = OutputRules::new(&arguments.output, Privacy::Private);
+    let rules = OutputRules::new(&arguments.output, &inputs, Privacy::Private);
     let verb = Verb { present: "decrypt", past: "decrypted" };
     let records = arguments.output.metadata_output.as_deref();
-    let batch = Batch::new(verb, settings.console, inputs.is_single(), records)?;
+    let batch = Batch::new(verb, settings.console, &inputs, records)?;
     let command = Decrypt { settings, arguments, inputs: &inputs, opener, rules };
-    batch.run(&inputs, |item, details| match &arguments.range {
+    batch.run(|item, details| match &arguments.range {
         None => command.decrypt(item, details),
         Some(range) => command.decrypt_range(item, &range.0, details),
     })
@@ -46,7 +46,7 @@ struct Decrypt<'a> {
     arguments: &'a DecryptArguments,
     inputs: &'a Inputs,
     opener: Opener<'a>,
-    rules: OutputRules,
+    rules: OutputRules<'a>,
 }
 
 impl Decrypt<'_> {

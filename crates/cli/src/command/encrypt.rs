@@ -1,6 +1,5 @@
 //! `envel encrypt`.
 
-use std::fs::File;
 use std::io::Read;
 
 use envel::{Client, DefaultManager, EncryptOptions, EncryptSummary, Encryption, EncryptionContext, Error};
@@ -8,11 +7,11 @@ use envel_ops::store::files::Privacy;
 use pollster::block_on;
 
 use super::batch::{Batch, End, Verb};
-use super::input::{OpenInput, names_stdin};
+use super::input::{OpenInput, is_message, names_stdin};
 use super::output::{OutputRules, body_failure, destination};
 use super::producer::Producer;
 use crate::args::{ContextPair, EncryptArguments};
-use crate::armor::{ArmorWriter, message_reader};
+use crate::armor::ArmorWriter;
 use crate::config::Settings;
 use crate::config::items::{Direction, Inputs, Item, Source};
 use crate::exit::{Exit, Failure};
@@ -36,12 +35,12 @@ pub(crate) fn run(settings: &Settings, arguments: &EncryptArguments) -> Result<E
         .commitment_policy(arguments.commitment_policy.into())
         .max_encrypted_data_keys(Some(arguments.max_encrypted_data_keys))
         .build();
-    let rules = OutputRules::new(&arguments.output, Privacy::Shared);
+    let rules = OutputRules::new(&arguments.output, &inputs, Privacy::Shared);
     let verb = Verb { present: "encrypt", past: "encrypted" };
     let records = arguments.output.metadata_output.as_deref();
-    let batch = Batch::new(verb, settings.console, inputs.is_single(), records)?;
+    let batch = Batch::new(verb, settings.console, &inputs, records)?;
     let command = Encrypt { settings, arguments, client, manager, options, rules };
-    batch.run(&inputs, |item, details| command.encrypt(item, details))
+    batch.run(|item, details| command.encrypt(item, details))
 }
 
 fn options(arguments: &EncryptArguments) -> Result<EncryptOptions, Failure> {
@@ -68,12 +67,15 @@ struct Encrypt<'a> {
     client: Client,
     manager: DefaultManager,
     options: EncryptOptions,
-    rules: OutputRules,
+    rules: OutputRules<'a>,
 }
 
 impl Encrypt<'_> {
     fn encrypt(&self, item: &Item, details: &mut Details) -> Result<End, Failure> {
-        if item.is_from_tree && is_message(&item.source) {
+        if let Source::File(path) = &item.source
+            && item.is_from_tree
+            && is_message(path)
+        {
             return Ok(End::Skipped("it is a message already"));
         }
         if item.source == Source::Producer {
@@ -145,15 +147,4 @@ impl Encrypt<'_> {
 
 fn words(item: &Item) -> String {
     format!("encrypted {} to {}", item.source, destination(item))
-}
-
-/// Whether a file begins with the header of a message, whatever its keys. A file that cannot be read is none: its error shows
-/// when it is encrypted.
-fn is_message(source: &Source) -> bool {
-    let Source::File(path) = source else { return false };
-    let client = Client::builder().max_encrypted_data_keys(None).build();
-    File::open(path)
-        .map_err(Error::from)
-        .and_then(|file| client.read_header(message_reader(file)?))
-        .map_or_else(|error| matches!(error, Error::Refused(_)), |_| true)
 }

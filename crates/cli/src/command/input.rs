@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use envel::ReadAt;
+use envel::{Client, Error, ReadAt};
 
-use crate::armor::is_armored;
+use crate::armor::{is_armored, message_reader};
 use crate::config::items::Source;
 use crate::exit::Failure;
 use crate::output::human::Console;
@@ -84,4 +84,14 @@ impl OpenInput {
 /// Whether the user wrote `-` among the inputs.
 pub(super) fn names_stdin(inputs: &[std::path::PathBuf]) -> bool {
     inputs.iter().any(|input| input == Path::new("-"))
+}
+
+/// Whether a file begins with the header of a message, whatever its keys. A file that cannot be read is none: its error shows
+/// when it is opened.
+pub(super) fn is_message(path: &Path) -> bool {
+    let client = Client::builder().max_encrypted_data_keys(None).build();
+    File::open(path)
+        .map_err(Error::from)
+        .and_then(|file| client.read_header(message_reader(file)?))
+        .map_or_else(|error| matches!(error, Error::Refused(_)), |_| true)
 }

@@ -1,7 +1,7 @@
 //! `--stdin-from-command`: a command whose failure must leave no output.
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io::{self, IoSliceMut, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use crate::exit::{Exit, Failure};
@@ -46,17 +46,26 @@ impl Producer {
     }
 }
 
+impl Producer {
+    /// What a read of nothing means: the end, if the command succeeded.
+    fn at_end(&mut self) -> io::Result<usize> {
+        let status = self.child.wait()?;
+        if status.success() {
+            return Ok(0);
+        }
+        Err(io::Error::other(ProducerFailed { name: self.name.clone(), status }))
+    }
+}
+
 impl Read for Producer {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = match &mut self.output {
-            Some(output) => output.read(buffer)?,
-            None => 0,
-        };
-        if read == 0 && !buffer.is_empty() {
-            let status = self.child.wait()?;
-            if !status.success() {
-                return Err(io::Error::other(ProducerFailed { name: self.name.clone(), status }));
-            }
+        self.read_vectored(&mut [IoSliceMut::new(buffer)])
+    }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let read = self.output.as_mut().map_or(Ok(0), |output| output.read_vectored(buffers))?;
+        if read == 0 && buffers.iter().any(|buffer| !buffer.is_empty()) {
+            return self.at_end();
         }
         Ok(read)
     }

@@ -22,8 +22,8 @@ pub(crate) fn run(settings: &Settings, arguments: &VerifyArguments) -> Result<Ex
     let inputs = Inputs::to_verify(&arguments.paths, &arguments.suffix);
     let opener = Opener::new(settings, &arguments.opening)?;
     let verb = Verb { present: "verify", past: "verified" };
-    let batch = Batch::new(verb, settings.console, inputs.is_single(), arguments.metadata_output.as_deref())?;
-    batch.run(&inputs, |item, details| verify(settings, arguments, &inputs, &opener, item, details))
+    let batch = Batch::new(verb, settings.console, &inputs, arguments.metadata_output.as_deref())?;
+    batch.run(|item, details| verify(settings, arguments, &inputs, &opener, item, details))
 }
 
 fn verify(

@@ -1,12 +1,13 @@
 //! Which inputs there are, and where the output of each goes.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::iter;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use envel_ops::store::files::{self, Entry, EntryKind};
+use envel_ops::store::files::{self, Entry, EntryKind, FileIdentity};
 
 use crate::args::OutputArguments;
 use crate::exit::Failure;
@@ -83,6 +84,8 @@ pub(crate) struct Inputs {
     paths: Vec<PathBuf>,
     recursive: bool,
     naming: Naming,
+    /// The files among `paths`, looked up once.
+    named: OnceCell<HashSet<FileIdentity>>,
 }
 
 /// How outputs are named.
@@ -145,7 +148,7 @@ impl Inputs {
             ));
         }
         let naming = Naming { direction, suffix: arguments.suffix.clone().into(), output };
-        Ok(Self { paths: paths.to_vec(), recursive: arguments.recursive, naming })
+        Ok(Self::with(paths.to_vec(), arguments.recursive, naming))
     }
 
     /// The output of a command as the one input of `encrypt`.
@@ -154,17 +157,14 @@ impl Inputs {
     /// The output is not a file: what went to stdout could not be taken back.
     pub(crate) fn of_producer(arguments: &OutputArguments) -> Result<Self, Failure> {
         let Some(path) = arguments.output.as_ref().filter(|path| !is_dash(path)) else {
-            return Err(Failure::usage(
-                "--stdin-from-command needs an output that can be withheld if the command fails",
-                "name a file with -o",
-            ));
+            return Err(Failure::withheld_output_needed());
         };
         let naming = Naming {
             direction: Direction::Encrypt,
             suffix: arguments.suffix.clone().into(),
             output: Output::File(path.clone()),
         };
-        Ok(Self { paths: Vec::new(), recursive: false, naming })
+        Ok(Self::with(Vec::new(), false, naming))
     }
 
     /// The one input of `decrypt --range`.
@@ -201,13 +201,46 @@ impl Inputs {
         };
         let naming =
             Naming { direction: Direction::Decrypt, suffix: arguments.suffix.clone().into(), output };
-        Ok(Self { paths: vec![path.clone()], recursive: false, naming })
+        Ok(Self::with(vec![path.clone()], false, naming))
     }
 
     /// The inputs of `verify`, which writes nothing and walks every directory.
     pub(crate) fn to_verify(paths: &[PathBuf], suffix: &str) -> Self {
         let naming = Naming { direction: Direction::Decrypt, suffix: suffix.into(), output: Output::Nowhere };
-        Self { paths: paths.to_vec(), recursive: true, naming }
+        Self::with(paths.to_vec(), true, naming)
+    }
+
+    fn with(paths: Vec<PathBuf>, recursive: bool, naming: Naming) -> Self {
+        Self { paths, recursive, naming, named: OnceCell::new() }
+    }
+
+    /// What is done with them.
+    pub(crate) fn direction(&self) -> Direction {
+        self.naming.direction
+    }
+
+    /// Whether a file is named as an input, by whatever path.
+    ///
+    /// # Errors
+    /// It cannot be looked up.
+    pub(crate) fn name(&self, file: &Path) -> Result<bool, Failure> {
+        // An input that cannot be looked up fails when its turn comes.
+        let look_up = |path: &PathBuf| FileIdentity::at(path).ok().flatten();
+        let named = self.named.get_or_init(|| self.paths.iter().filter_map(look_up).collect());
+        Ok(FileIdentity::at(file)?.is_some_and(|identity| named.contains(&identity)))
+    }
+
+    /// Whether a file that exists lies where a named directory is walked.
+    pub(crate) fn walk_over(&self, file: &Path) -> bool {
+        let Ok(file) = file.canonicalize() else { return false };
+        self.recursive
+            && self.paths.iter().filter(|path| path.is_dir()).any(|root| {
+                let outputs = self.naming.output_directory_below(root);
+                let is_output = outputs
+                    .and_then(|outputs| outputs.canonicalize().ok())
+                    .is_some_and(|outputs| file.starts_with(outputs));
+                root.canonicalize().is_ok_and(|root| file.starts_with(root)) && !is_output
+            })
     }
 
     /// Whether there is one input, whose failure is the command's own.
@@ -229,25 +262,8 @@ impl Inputs {
 
     /// Looks for the inputs, one after the other.
     pub(crate) fn find(&self) -> impl Iterator<Item = Found> {
-        let mut targets = HashSet::new();
-        let can_collide = matches!(self.naming.output, Output::Directory(_)) && self.paths.len() > 1;
         let producer = self.paths.is_empty().then(|| self.unnamed(Source::Producer));
-        producer.into_iter().chain(self.paths.iter().flat_map(|path| self.find_at(path))).map(move |found| {
-            match found {
-                Found::Item(Item {
-                    source: Source::File(path),
-                    target: Target::File { path: target, .. },
-                    ..
-                }) if can_collide && !targets.insert(target.clone()) => {
-                    let failure = Failure::usage(
-                        format!("{}: another input has the same output {}", path.display(), target.display()),
-                        "encrypt or decrypt them one directory at a time, into different directories",
-                    );
-                    Found::Failed { path, failure }
-                }
-                found => found,
-            }
-        })
+        producer.into_iter().chain(self.paths.iter().flat_map(|path| self.find_at(path)))
     }
 
     fn find_at<'a>(&'a self, path: &'a Path) -> Box<dyn Iterator<Item = Found> + 'a> {
@@ -348,11 +364,28 @@ impl Naming {
     /// The output directory in the terms of a walk of `root`, if it lies in there.
     fn output_directory_below(&self, root: &Path) -> Option<PathBuf> {
         let Output::Directory(directory) = &self.output else { return None };
-        let below = directory.canonicalize().ok()?;
+        let below = canonical_once_made(directory)?;
         let below = below.strip_prefix(root.canonicalize().ok()?).ok()?.to_owned();
         // The root itself is no reason to skip everything in it.
         (below != Path::new("")).then(|| root.join(below))
     }
+}
+
+/// The canonical path that a directory has, or will have once it and those above it are made.
+fn canonical_once_made(directory: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(directory).ok()?;
+    let (ancestor, canonical) = absolute
+        .ancestors()
+        .find_map(|ancestor| ancestor.canonicalize().ok().map(|canonical| (ancestor, canonical)))?;
+    let missing = absolute.strip_prefix(ancestor).ok()?;
+    Some(missing.components().fold(canonical, |mut path, component| {
+        match component {
+            // What is not there yet is no symbolic link, so `..` leads back out of it.
+            Component::ParentDir => _ = path.pop(),
+            component => path.push(component),
+        }
+        path
+    }))
 }
 
 fn no_suffix(path: &Path, suffix: &OsStr) -> Failure {

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use envel::inspect::BodyDescription;
 use envel::kms::KeyMetadata;
 use envel::{ContentType, MessageHeader, MessageVersion, RangeProof, VerifiedRange};
+use envel_ops::store::files;
 use serde::Serialize;
 
 use crate::args::algorithm_suite_name;
@@ -150,6 +151,14 @@ impl RecordFile {
         let file = OpenOptions::new().create(true).append(true).open(path);
         let file = file.map_err(|error| Failure::io(path.display(), &error))?;
         Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Whether a path leads to this file.
+    ///
+    /// # Errors
+    /// It cannot be looked up.
+    pub(crate) fn is_at(&self, path: &Path) -> Result<bool, Failure> {
+        Ok(files::same_file(&self.path, path)?)
     }
 
     /// Appends a line in one write, so that processes can share the file.

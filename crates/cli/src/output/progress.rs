@@ -1,6 +1,6 @@
 //! A progress bar, for work that is long and watched.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::time::Duration;
 
 use envel::{Clock, SystemClock};
@@ -56,11 +56,23 @@ impl<R: Read> Read for Watched<R> {
         self.count(read);
         Ok(read)
     }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let read = self.inner.read_vectored(buffers)?;
+        self.count(read);
+        Ok(read)
+    }
 }
 
 impl<W: Write> Write for Watched<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
+        self.count(written);
+        Ok(written)
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = self.inner.write_vectored(pieces)?;
         self.count(written);
         Ok(written)
     }
@@ -73,5 +85,24 @@ impl<W: Write> Write for Watched<W> {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_buffers_are_filled_and_written_at_once() {
+        let (mut first, mut second) = ([0; 2], [0; 2]);
+        let mut reader = Watched::new(&b"abcd"[..], None, false);
+        let read = reader.read_vectored(&mut [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)]);
+        assert_eq!((read.unwrap(), first, second), (4, *b"ab", *b"cd"));
+
+        let mut written = Vec::new();
+        let mut writer = Watched::new(&mut written, None, false);
+        assert_eq!(writer.write_vectored(&[IoSlice::new(&first), IoSlice::new(&second)]).unwrap(), 4);
+        drop(writer);
+        assert_eq!(written, b"abcd");
     }
 }
