@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures envel beside other implementations in one run, and writes the tables into docs/PERFORMANCE.md.
 
-Needs `cargo build --release` of this workspace and of envel-cli, and what install.sh and crates/testkit/peers/install.sh install;
-an implementation that is missing is left out, and the tables say so.
+Needs `cargo build --release` of this workspace and of envel-cli, and what install.sh and crates/testkit/peers/install.sh
+install; an implementation that is missing is left out, and the tables say so.
 """
 
 import argparse
@@ -157,9 +157,9 @@ def measure_files(rounds):
     return results
 
 
-def throughput():
-    """The library's own table against its limits."""
-    command = ["cargo", "bench", "--quiet", "-p", "envel", "--all-features", "--bench", "throughput"]
+def library_table(bench):
+    """What a bench of the library itself prints."""
+    command = ["cargo", "bench", "--quiet", "-p", "envel", "--all-features", "--bench", bench]
     say(" ".join(command))
     return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
@@ -188,8 +188,9 @@ def versions(missing):
     """Which releases are compared, as their lists pin them."""
     manifest = (BENCHES / "Cargo.toml").read_text()
     pinned = dict(re.findall(r'^([\w-]+) = "=([\d.]+)"', manifest, re.M))
-    python = re.search(r"^aws-encryption-sdk==(.*)$", (ROOT / "crates/testkit/peers/requirements.txt").read_text(), re.M)
-    script = re.search(r'client-node": "(.*)"', (ROOT / "crates/testkit/peers/package.json").read_text())
+    lists = ROOT / "crates/testkit/peers"
+    python = re.search(r"^aws-encryption-sdk==(.*)$", (lists / "requirements.txt").read_text(), re.M)
+    script = re.search(r'client-node": "(.*)"', (lists / "package.json").read_text())
     rage = re.search(r"^version=(.*)$", (HERE / "install.sh").read_text(), re.M)
     text = (
         f"aws-esdk {pinned['aws-esdk']} (Rust), aws-encryption-sdk {python[1]} (Python), "
@@ -200,7 +201,7 @@ def versions(missing):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    sections = ["throughput", "sizes", "concurrency", "small", "streams", "files"]
+    sections = ["throughput", "ranges", "sizes", "concurrency", "small", "streams", "files"]
     parser.add_argument("--only", choices=sections, action="append", help="measure this section (may be repeated)")
     parser.add_argument("--rounds", type=int, default=9, help="rounds of a measurement of ordinary length")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables between the markers of FILE")
@@ -215,8 +216,9 @@ def main():
         missing.append("rage")
     rust = Server([SERVER])
     results = {}
-    if "throughput" in wanted:
-        results["throughput"] = throughput()
+    for bench in ["throughput", "ranges"]:
+        if bench in wanted:
+            results[bench] = library_table(bench)
     if "small" in wanted:
         results["small"] = measure_small(rust, rounds)
     if "sizes" in wanted:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILE_LEN = 1 << 30
+COPY_AND_SYNC = 'cp "$1" "$2" && sync "$2"'
+# What a program that never shows half a file must do at the least.
+REPLACE = 'cp "$1" "$2.new" && mv "$2.new" "$2"'
 
 
 def gnu_time():
@@ -46,7 +49,8 @@ def programs(directory, envel, rage):
     message, signed, opened = directory / "message.envel", directory / "signed.envel", directory / "opened"
     found = [
         Program("`cp A B`", ["cp", plaintext, copy], []),
-        Program("`cp A B && sync B`", ["sh", "-c", 'cp "$1" "$2" && sync "$2"', "sh", plaintext, copy], []),
+        Program("`cp A B && sync B`", ["sh", "-c", COPY_AND_SYNC, "sh", plaintext, copy], []),
+        Program("`cp A B.new && mv B.new B`", ["sh", "-c", REPLACE, "sh", plaintext, copy], []),
         Program("envel encrypt", [envel, "encrypt", *keyed, plaintext, "-o", message], []),
         Program("envel decrypt", [envel, "decrypt", *keyed, message, "-o", opened], []),
         Program("envel encrypt --sign", [envel, "encrypt", "--sign", *keyed, plaintext, "-o", signed], []),
@@ -68,27 +72,31 @@ def programs(directory, envel, rage):
 
 
 def measure(parent, envel, rage, rounds):
-    """Runs each program once to warm up and `rounds` times for the record, all in turn, on files below `parent`."""
+    """Runs each program `rounds` times for the record, all in turn, on files below `parent`.
+
+    Each is run once just before, so that it finds the memory that its last output had: on virtual machines, memory that
+    was free for seconds is the host's again, and costs more to get back than anything that is measured here.
+    """
     if shutil.disk_usage(parent).free < 8 * FILE_LEN:
         raise OSError(f"{parent} has less than {8 * FILE_LEN >> 30} GiB to spare")
     with tempfile.TemporaryDirectory(dir=parent, prefix="envel-bench-") as directory:
         directory = Path(directory)
         found = programs(directory, envel, rage)
         peak, time_program = directory / "peak", gnu_time()
-        for number in range(rounds + 1):
+        for _ in range(rounds):
             for program in found:
+                command = [str(word) for word in program.command]
+                subprocess.run(command, check=True)
                 # What others left to be written must not be on this one's account.
                 os.sync()
-                command = [str(word) for word in program.command]
                 if time_program:
                     command = [time_program, "-f", "%M", "-o", str(peak), *command]
                 start = time.perf_counter()
                 subprocess.run(command, check=True)
                 seconds = time.perf_counter() - start
-                if number > 0:
-                    program.seconds.append(seconds)
-                    if time_program:
-                        program.peak_kib = max(program.peak_kib, int(peak.read_text()))
+                program.seconds.append(seconds)
+                if time_program:
+                    program.peak_kib = max(program.peak_kib, int(peak.read_text()))
         if subprocess.run(["cmp", directory / "plaintext", directory / "opened"], check=False).returncode:
             raise RuntimeError("what was decrypted last is not what was encrypted")
         return found
