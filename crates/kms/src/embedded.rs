@@ -130,7 +130,7 @@ impl EmbeddedKms {
         };
         let counter = CallCounter::default();
         let mut service = Service::new(store, account, Arc::clone(&clock), counter.clone());
-        service.delete_keys_due()?;
+        service.try_to_delete_keys_due();
         Ok(Self { worker: Worker::start(service, clock)?, counter })
     }
 

@@ -58,7 +58,7 @@
 //! - What the database says about keys besides their material (states, aliases, dates) is not authenticated: whoever can write to it
 //!   can enable a disabled key.
 //! - A key whose deletion date has come is gone at once, and its key material is wiped by the next call of any process that has the store
-//!   open. Backups made before still hold it. The date is compared with the wall clock.
+//!   open and can write to it. Backups made before still hold it. The date is compared with the wall clock.
 //!
 //! # Features
 //! `sqlite` (default): stores on disk, backups, passphrases. Without it only [`OpenOptions::in_memory`] remains.

@@ -43,7 +43,12 @@ impl Workspace<'_> {
     /// The key of an ID, if it exists at this moment.
     pub(crate) fn existing_key(&self, id: KeyId) -> Result<Option<Key>, Refusal> {
         let key = self.transaction.key(&self.scope, id)?;
-        Ok(key.filter(|key| key.deletion_date.is_none_or(|date| date > self.now)))
+        Ok(key.filter(|key| self.exists(key)))
+    }
+
+    /// Whether the deletion date of a key has not come. The store may still hold it when it has.
+    pub(crate) fn exists(&self, key: &Key) -> bool {
+        key.deletion_date.is_none_or(|date| date > self.now)
     }
 
     fn key_of_alias(&self, name: &AliasName) -> Result<Key, Refusal> {

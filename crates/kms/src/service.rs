@@ -48,12 +48,17 @@ impl Service {
         self.store.as_mut()
     }
 
-    /// Wipes the keys whose deletion date has come.
-    pub(crate) fn delete_keys_due(&mut self) -> Result<(), StoreError> {
+    /// Wipes the keys whose deletion date has come, if that is possible now. If not, they are hidden, and the next call tries again.
+    pub(crate) fn try_to_delete_keys_due(&mut self) {
+        // A full disk or another writer is no reason to refuse a read of other keys.
+        let _ = self.delete_keys_due(Access::WriteUnlessBusy);
+    }
+
+    fn delete_keys_due(&mut self, access: Access) -> Result<(), StoreError> {
         let now = self.clock.now();
         let next = self.store.begin(Access::Read)?.next_deletion_date()?;
         if next.is_some_and(|date| date <= now) {
-            let mut transaction = self.store.begin(Access::Write)?;
+            let mut transaction = self.store.begin(access)?;
             transaction.delete_keys_due(now)?;
             transaction.commit()?;
         }
@@ -87,7 +92,10 @@ impl Service {
         }
         check_region(region)?;
         call.validate()?;
-        self.delete_keys_due()?;
+        match C::ACCESS {
+            Access::Read => self.try_to_delete_keys_due(),
+            access => self.delete_keys_due(access)?,
+        }
         let mut workspace = Workspace {
             scope: Scope { account: self.caller.account.clone(), region: region.to_owned() },
             now: self.clock.now(),

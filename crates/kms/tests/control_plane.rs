@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use envel_core::kms::{CreateKeyRequest, DecryptRequest, EncryptRequest, KeyState, KmsError};
-use envel_core::{Clock, KmsClient, KmsControl, KmsErrorKind, ManualClock, SecretBytes};
+use envel_core::{Clock, KmsClient, KmsControl, KmsErrorKind, ManualClock, SecretBytes, SystemClock};
 use envel_kms::{DEFAULT_REGION, EmbeddedKms, OpenOptions, RegionClient};
 use pollster::block_on;
 
@@ -288,4 +288,41 @@ fn a_key_has_50_aliases_at_most() {
         block_on(client.delete_alias("alias/7".into())).unwrap();
         block_on(client.update_alias("alias/50".into(), key)).unwrap();
     });
+}
+
+#[test]
+fn a_due_key_that_cannot_be_wiped_yet_hinders_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at_unix_seconds(1_700_000_000));
+    let open = || {
+        let options = OpenOptions::new(home.path()).create(true).clock(clock.clone());
+        EmbeddedKms::open(options).unwrap().client(DEFAULT_REGION)
+    };
+    let client = open();
+    let (due, other) = (new_key(&client), new_key(&client));
+    let request = EncryptRequest::new(other.clone(), SecretBytes::zeroed(8));
+    let ciphertext = block_on(client.encrypt(request)).unwrap().ciphertext_blob;
+    block_on(client.create_alias("alias/due".into(), due.clone())).unwrap();
+    block_on(client.schedule_key_deletion(due.clone(), 7)).unwrap();
+    clock.advance(DAY * 7);
+
+    let database = rusqlite::Connection::open(home.path().join("kms.sqlite3")).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let begun = SystemClock.elapsed();
+    for client in [client.clone(), open()] {
+        block_on(client.decrypt(DecryptRequest::new(ciphertext.clone()))).unwrap();
+        let described = block_on(KmsClient::describe_key(&client, due.clone()));
+        assert_refused(described, "NotFoundException");
+        assert_eq!(block_on(client.list_keys()).unwrap().len(), 1);
+        assert!(block_on(client.list_aliases(None)).unwrap().is_empty());
+    }
+    assert!(SystemClock.elapsed() - begun < Duration::from_secs(30), "a read waited for the writer");
+
+    // The next call that can wipe it does.
+    let keys =
+        || -> u32 { database.query_row("SELECT count(*) FROM kms_key", (), |row| row.get(0)).unwrap() };
+    assert_eq!(keys(), 2);
+    database.execute_batch("ROLLBACK").unwrap();
+    block_on(client.decrypt(DecryptRequest::new(ciphertext))).unwrap();
+    assert_eq!(keys(), 1);
 }

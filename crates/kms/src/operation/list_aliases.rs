@@ -34,12 +34,13 @@ impl Call for ListAliases {
 
     fn operate(self, keys: Vec<Key>, workspace: &mut Workspace<'_>) -> Result<Self::Answer, Refusal> {
         let aliases = workspace.transaction.aliases(&workspace.scope, keys.first().map(|key| key.id))?;
-        Ok(aliases
-            .iter()
-            .map(|alias| {
+        let mut entries = Vec::with_capacity(aliases.len());
+        for alias in aliases {
+            if workspace.existing_key(alias.target)?.is_some() {
                 let arn = alias.scope.alias_arn(&alias.name);
-                AliasListEntry::new(alias.name.as_str(), arn, Some(alias.target.to_string()))
-            })
-            .collect())
+                entries.push(AliasListEntry::new(alias.name.as_str(), arn, Some(alias.target.to_string())));
+            }
+        }
+        Ok(entries)
     }
 }

@@ -26,6 +26,6 @@ impl Call for ListKeys {
 
     fn operate(self, []: [Key; 0], workspace: &mut Workspace<'_>) -> Result<Self::Answer, Refusal> {
         let keys = workspace.transaction.keys(&workspace.scope)?;
-        Ok(keys.iter().map(|key| KeyListEntry::new(key.arn())).collect())
+        Ok(keys.iter().filter(|key| workspace.exists(key)).map(|key| KeyListEntry::new(key.arn())).collect())
     }
 }

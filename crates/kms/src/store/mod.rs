@@ -25,6 +25,8 @@ pub(crate) enum Access {
     Read,
     /// Reads and writes, alone: other writers wait.
     Write,
+    /// As `Write`, but busy at once where `Write` would wait.
+    WriteUnlessBusy,
 }
 
 /// A place for keys.

@@ -20,6 +20,7 @@ mod tests;
 mod transaction;
 
 use std::path::Path;
+use std::time::Duration;
 
 use envel_core::SecretBytes;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -28,6 +29,7 @@ pub(crate) use backup::{Snapshot, check_target as check_backup_target, restore, 
 pub(crate) use creation::{exists, needs_passphrase};
 
 use self::root_key::RootKey;
+use self::schema::BUSY_TIMEOUT;
 use self::transaction::SqliteTransaction;
 use super::{Access, KmsStore, StoreError, StoreTransaction};
 
@@ -52,10 +54,12 @@ impl SqliteStore {
 
 impl KmsStore for SqliteStore {
     fn begin(&mut self, access: Access) -> Result<Box<dyn StoreTransaction + '_>, StoreError> {
-        let behavior = match access {
-            Access::Read => TransactionBehavior::Deferred,
-            Access::Write => TransactionBehavior::Immediate,
+        let (behavior, patience) = match access {
+            Access::Read => (TransactionBehavior::Deferred, BUSY_TIMEOUT),
+            Access::Write => (TransactionBehavior::Immediate, BUSY_TIMEOUT),
+            Access::WriteUnlessBusy => (TransactionBehavior::Immediate, Duration::ZERO),
         };
+        self.connection.busy_timeout(patience)?;
         Ok(Box::new(SqliteTransaction::begin(&self.connection, &self.root_key, behavior)?))
     }
 

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 const APPLICATION_ID: i32 = 0x454e_564c;
 
 /// How long to wait for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What makes schema version N + 1 of version N. A released entry never changes.
 const MIGRATIONS: &[&str] = &["
