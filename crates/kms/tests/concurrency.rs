@@ -88,6 +88,10 @@ fn in_another_process() {
                 report(&make_key_and_ciphertext(&client));
             }
         }
+        "back up" => {
+            let file = directory.with_extension("backup");
+            open(directory).backup(file, &SecretBytes::copied_from(b"passphrase")).unwrap();
+        }
         other => panic!("there is no task {other}"),
     }
 }
@@ -298,4 +302,30 @@ fn looking_at_an_open_store_again_does_not_loosen_its_locks() {
     // The counterproof: this is what loosens them.
     drop(fs::File::open(&database).unwrap());
     assert!(!is_locked());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_dies_while_it_writes_a_backup_leaves_no_file() {
+    use std::os::unix::process::ExitStatusExt;
+    const SIGXFSZ: i32 = 25;
+
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("store");
+    let client = open(&directory).client(DEFAULT_REGION);
+    for _ in 0..200 {
+        make_key_and_ciphertext(&client);
+    }
+    drop(client);
+    // The kernel kills it where the backup, larger than the store's other new files, passes 64 KiB.
+    let status = Command::new("sh")
+        .args(["-c", "ulimit -c 0; ulimit -f 128; exec \"$0\" --exact in_another_process --ignored"])
+        .arg(std::env::current_exe().unwrap())
+        .env(TASK, "back up")
+        .env(DIRECTORY, &directory)
+        .status()
+        .unwrap();
+    assert_eq!(status.signal(), Some(SIGXFSZ));
+    let names: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["store"]);
 }

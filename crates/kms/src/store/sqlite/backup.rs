@@ -7,7 +7,7 @@
 //! | rest | sealed under the passphrase's key, with the bytes before as AAD: the root key, then the database |
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::Path;
 
@@ -129,21 +129,25 @@ pub(crate) fn write(snapshot: &Snapshot, path: &Path, passphrase: &SecretBytes) 
 
     let absolute = std::path::absolute(path).map_err(io_error("find", path))?;
     let parent = absolute.parent().unwrap_or(&absolute);
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".envel-backup-")
-        .tempfile_in(parent)
-        .map_err(io_error("create a file in", parent))?;
-    temporary
-        .write_all(&contents)
-        .and_then(|()| temporary.as_file().sync_all())
-        .map_err(io_error("write", path))?;
-    temporary.persist_noclobber(&absolute).map_err(|refused| {
-        if refused.error.kind() == std::io::ErrorKind::AlreadyExists {
-            return StoreError::BackupExists { path: path.to_owned() };
-        }
-        io_error("create", path)(refused.error)
+    create_whole(&absolute, parent, &contents).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => StoreError::BackupExists { path: path.to_owned() },
+        _ => io_error("write", path)(error),
     })?;
     directory::sync_directory(parent)
+}
+
+/// Makes a file that appears when it is written and synced, for its owner alone, where there is none.
+fn create_whole(path: &Path, parent: &Path, contents: &[u8]) -> io::Result<()> {
+    if let Some(mut file) = directory::create_unnamed(parent)? {
+        file.write_all(contents)?;
+        file.sync_all()?;
+        return directory::name_unnamed(&file, path);
+    }
+    let mut temporary = tempfile::Builder::new().prefix(".envel-backup-").tempfile_in(parent)?;
+    temporary.write_all(contents)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist_noclobber(path)?;
+    Ok(())
 }
 
 /// Makes a store of a backup.

@@ -113,6 +113,48 @@ pub(super) fn create_private_file(path: &Path) -> Result<File, StoreError> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io_error("create", path))
 }
 
+/// Makes a file without a name, for its owner alone: if this process dies, nothing of it is left. `None` where there are no such
+/// files, or where they could not be named later.
+#[cfg(target_os = "linux")]
+pub(super) fn create_unnamed(directory: &Path) -> io::Result<Option<File>> {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::io::Errno;
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(descriptor) => {
+            let file = File::from(descriptor);
+            Ok(descriptor_path(&file).exists().then_some(file))
+        }
+        // Not this file system; not this kernel, or not in this sandbox.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Gives a file of [`create_unnamed`] its name, which must be free.
+#[cfg(target_os = "linux")]
+pub(super) fn name_unnamed(file: &File, path: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD};
+    Ok(rustix::fs::linkat(CWD, descriptor_path(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// The only way to name an unnamed file without privileges.
+#[cfg(target_os = "linux")]
+fn descriptor_path(file: &File) -> PathBuf {
+    use std::os::fd::AsRawFd;
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn create_unnamed(_directory: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn name_unnamed(_file: &File, _path: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Refuses a file that others can read or write.
 ///
 /// It does not open the file: closing a database file would release the locks that this process holds on it.
