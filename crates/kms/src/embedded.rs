@@ -98,7 +98,9 @@ impl OpenOptions {
 
 /// A KMS in this process. See the [crate's documentation](crate).
 ///
-/// Clones are cheap and share one worker thread, which ends when the last clone and the last client are dropped.
+/// Clones are cheap and share one worker thread. When the last clone and the last client are dropped, the store is closed: the drop
+/// waits for that, seconds at most. If no other process has it open, all of it is then in `kms.sqlite3`; a process that ends
+/// otherwise loses nothing, but leaves what is newest in `kms.sqlite3-wal`.
 #[derive(Clone)]
 pub struct EmbeddedKms {
     worker: Worker,

@@ -49,6 +49,9 @@
 //! process must not open `kms.sqlite3` by other means while it has the store open, since closing that file again would release SQLite's
 //! locks.
 //!
+//! `kms.sqlite3-wal` belongs to the database: a copy of `kms.sqlite3` without it lacks the newest keys, and a copy made during a write
+//! can be damaged. [`EmbeddedKms::backup`] is the way to copy a store.
+//!
 //! # Security
 //! - Key material is 256 random bits, sealed in the database under the store's root key. The root key is a file of mode 0600 beside it,
 //!   or sealed under a passphrase by Argon2id. A store whose root key is missing or another's is refused; no root key is ever made

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use envel_core::kms::{CreateKeyRequest, DecryptRequest, EncryptRequest, GenerateDataKeyRequest};
 use envel_core::primitives::rand;
-use envel_core::{KmsClient, KmsControl, SecretBytes};
+use envel_core::{Clock, KmsClient, KmsControl, SecretBytes, SystemClock};
 use envel_kms::{DEFAULT_REGION, EmbeddedKms, OpenOptions, Operation, RegionClient};
 use pollster::block_on;
 
@@ -264,6 +264,21 @@ fn a_call_whose_future_was_dropped_does_not_disturb_the_next() {
     // Never polled: never called.
     drop(client.create_key(CreateKeyRequest::new()));
     assert_eq!(block_on(client.list_keys()).unwrap().len(), 10);
+}
+
+#[test]
+fn closing_does_not_wait_long_for_a_call_that_nobody_waits_for() {
+    let home = tempfile::tempdir().unwrap();
+    let client = open(home.path()).client(DEFAULT_REGION);
+    let writer = rusqlite::Connection::open(home.path().join("kms.sqlite3")).unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for _ in 0..10 {
+        let mut created = client.create_key(CreateKeyRequest::new());
+        assert!(pin!(&mut created).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    let begun = SystemClock.elapsed();
+    drop(client);
+    assert!(SystemClock.elapsed() - begun < Duration::from_secs(20));
 }
 
 #[test]

@@ -381,3 +381,24 @@ fn a_store_with_a_key_that_does_not_open_gives_no_backup() {
     assert!(refused.to_string().contains(key.resource_id()), "{refused}");
     assert!(!sample.path("backup").exists());
 }
+
+#[test]
+fn the_last_handle_closes_the_database_and_leaves_all_of_it_in_one_file() {
+    let sample = Sample::new(None);
+    let kms = sample.open(None).unwrap();
+    let client = kms.client(DEFAULT_REGION);
+    block_on(client.create_key(CreateKeyRequest::new())).unwrap();
+    drop(kms);
+    assert!(sample.store().join("kms.sqlite3-wal").exists(), "a client is a handle");
+    drop(client);
+    assert!(!sample.store().join("kms.sqlite3-wal").exists());
+
+    let copy = Sample { home: tempfile::tempdir().unwrap(), ciphertext: sample.ciphertext.clone() };
+    fs::create_dir(copy.store()).unwrap();
+    for name in ["kms.sqlite3", "root.key"] {
+        fs::copy(sample.store().join(name), copy.store().join(name)).unwrap();
+    }
+    let kms = copy.open(None).unwrap();
+    copy.assert_opens_with(&kms);
+    assert_eq!(block_on(kms.client(DEFAULT_REGION).list_keys()).unwrap().len(), 2);
+}
