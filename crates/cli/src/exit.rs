@@ -117,7 +117,12 @@ impl Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::broken_pipe();
         }
-        Self::new(Exit::Other, format!("{item}: {error}"), io_help(error))
+        let exit = match error.kind() {
+            // Of what a message is read through, base64 alone has rules that its bytes can break.
+            io::ErrorKind::InvalidData => Exit::Unauthentic,
+            _ => Exit::Other,
+        };
+        Self::new(exit, format!("{item}: {error}"), io_help(error))
     }
 
     /// Whoever read stdout has gone: nobody is left to tell, and the work is not done.
@@ -128,6 +133,11 @@ impl Failure {
     /// The user pressed Ctrl-C at a prompt, and knows it.
     pub(crate) fn interrupted() -> Self {
         Self::new(Exit::Interrupted, "", "")
+    }
+
+    /// Whether the same command may succeed later.
+    pub(crate) fn is_retryable(&self) -> bool {
+        self.exit == Exit::Retryable
     }
 
     /// Whether there is nothing to say.
@@ -349,12 +359,6 @@ fn keyring_help(error: &KeyringError) -> &'static str {
         }
         KeyringError::Context(_) => "correct -c",
         _ => "check the key that -k names",
-    }
-}
-
-impl From<ctrlc::Error> for Failure {
-    fn from(error: ctrlc::Error) -> Self {
-        Self::new(Exit::Other, format!("signals cannot be awaited: {error}"), "run the command again")
     }
 }
 

@@ -270,3 +270,39 @@ fn a_stdout_that_takes_nothing_is_named() {
     assert!(stderr.starts_with("error: stdout: "), "{stderr}");
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn the_command_that_is_read_from_does_not_get_passphrases() {
+    let sandbox = Sandbox::with_demo_key();
+    let names = [
+        "ENVEL_PASSPHRASE_FILE",
+        "ENVEL_PASSPHRASE",
+        "ENVEL_BACKUP_PASSPHRASE",
+        "ENVEL_BACKUP_PASSPHRASE_FILE",
+    ];
+    sandbox.write("aes.key", [9; 32]);
+    let encrypt = ["encrypt", "-k", "raw-aes:n/a=aes.key", "-o", "m", "--stdin-from-command", "--", "env"];
+    let mut encrypt = sandbox.command(encrypt);
+    encrypt.envs(names.map(|name| (name, "secret"))).env("OTHER", "kept");
+    assert!(encrypt.status().unwrap().success());
+    let ran = sandbox.run(["decrypt", "-k", "raw-aes:n/a=aes.key", "m", "-o", "-"]).succeeds();
+    let environment = String::from_utf8(ran.stdout().to_vec()).unwrap();
+    assert!(environment.contains("OTHER=kept") && !environment.contains("secret"), "{environment}");
+}
+
+#[test]
+fn damaged_base64_is_malformed() {
+    let sandbox = Sandbox::with_demo_key();
+    sandbox.message("m", &[7; 100_000], &["--armor"]);
+    let mut text = sandbox.read("m");
+    text[100_000] = b'!';
+    sandbox.write("m", &text);
+    for command in [&["verify", "m"][..], &["decrypt", "m", "-o", "out"]] {
+        sandbox
+            .run(command.iter().chain(&["-k", "local:demo"]))
+            .fails_saying(5, "help: the base64 text is damaged");
+    }
+    text[10] = b'!';
+    sandbox.write("m", &text);
+    sandbox.run(["inspect", "m"]).fails_saying(5, "help: the base64 text is damaged");
+}

@@ -38,7 +38,7 @@ pub(crate) struct EncryptArguments {
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 
-    /// Sign the message: suite 0x0578 instead of 0x0478
+    /// Sign the message: suite 0x0578 instead of 0x0478; 0x0378 if the policy is forbid-encrypt-allow-decrypt
     #[arg(long, conflicts_with = "algorithm")]
     pub(crate) sign: bool,
 

@@ -132,10 +132,17 @@ impl<'a> Opener<'a> {
         if !matches!(error, Error::Unwrap(_)) {
             return failure;
         }
-        self.unresolved.iter().fold(failure, |failure, unresolved| {
-            failure.and_help(&format!("a key that was given is not there: {}", unresolved.error))
-        })
+        with_unresolved(failure, &self.unresolved)
     }
+}
+
+/// The failure of a message that no key opened, where other keys could not even be asked.
+fn with_unresolved(failure: Failure, unresolved: &[Failure]) -> Failure {
+    unresolved.iter().fold(failure, |failure, unresolved| {
+        let exit = if unresolved.is_retryable() { unresolved.exit } else { failure.exit };
+        let failure = failure.and_help(&format!("a key that was given is not there: {}", unresolved.error));
+        Failure { exit, ..failure }
+    })
 }
 
 /// Whether a wrong encryption context can be why a message does not open.
@@ -148,5 +155,21 @@ fn may_be_of_context(error: &Error) -> bool {
             _ => false,
         }),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn a_retry_can_help_if_any_key_can_be_asked_later() {
+        let failure = |exit| Failure::new(exit, "e", "h");
+        let missing = failure(Exit::KeyUnavailable);
+        let exit = |unresolved: &[Failure]| with_unresolved(missing.clone(), unresolved).exit;
+        assert_eq!(exit(&[]), Exit::KeyUnavailable);
+        assert_eq!(exit(&[missing.clone()]), Exit::KeyUnavailable);
+        assert_eq!(exit(&[failure(Exit::Retryable), missing.clone()]), Exit::Retryable);
     }
 }

@@ -4,7 +4,11 @@ use std::ffi::OsString;
 use std::io::{self, IoSliceMut, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+use crate::config::passphrase;
 use crate::exit::{Exit, Failure};
+use crate::interrupt::{guarding_child, release_child};
 
 /// A running command, read to its end: a failure of the command is an error of the last read, so that the message is never
 /// completed.
@@ -33,23 +37,32 @@ impl Producer {
             Failure::usage("there is no command after --", "write -- and the command at the end of the line")
         })?;
         let name = program.to_string_lossy().into_owned();
-        let mut child =
-            Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().map_err(|error| {
-                Failure::new(
-                    Exit::Other,
-                    format!("cannot start {name}: {error}"),
-                    "check the command after --",
-                )
-            })?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdout(Stdio::piped());
+        // They are this program's alone.
+        for variable in passphrase::variables() {
+            command.env_remove(variable);
+        }
+        let mut child = guarding_child(|| command.spawn()).map_err(|error| {
+            Failure::new(Exit::Other, format!("cannot start {name}: {error}"), "check the command after --")
+        })?;
         let output = child.stdout.take();
         Ok(Self { name, child, output })
     }
 }
 
 impl Producer {
+    /// Waits for the end of the command. Its process number stays its own until it is released.
+    fn wait(&mut self) -> io::Result<ExitStatus> {
+        let pid = WaitId::Pid(Pid::from_child(&self.child));
+        rustix::io::retry_on_intr(|| waitid(pid.clone(), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT))?;
+        release_child();
+        self.child.wait()
+    }
+
     /// What a read of nothing means: the end, if the command succeeded.
     fn at_end(&mut self) -> io::Result<usize> {
-        let status = self.child.wait()?;
+        let status = self.wait()?;
         if status.success() {
             return Ok(0);
         }
@@ -75,6 +88,7 @@ impl Drop for Producer {
     fn drop(&mut self) {
         // Its reader is gone. A command that has ended cannot be killed, and one that has not must not be left behind.
         drop(self.output.take());
+        release_child();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -71,7 +71,8 @@ impl Settings {
             }
         }
         if keyrings.is_empty() {
-            return Err(unresolved.into_iter().next().unwrap_or_else(|| {
+            let most_hopeful = unresolved.into_iter().min_by_key(|failure| !failure.is_retryable());
+            return Err(most_hopeful.unwrap_or_else(|| {
                 Failure::usage("no key is given", "give one with -k, for example -k local:demo")
             }));
         }

@@ -41,6 +41,11 @@ impl Purpose {
     }
 }
 
+/// Every variable that gives a passphrase.
+pub(crate) fn variables() -> impl Iterator<Item = &'static str> {
+    [Purpose::Store, Purpose::Backup].into_iter().flat_map(Purpose::variables)
+}
+
 /// The passphrase that the environment gives, if it gives one.
 ///
 /// # Errors
