@@ -10,7 +10,7 @@ use envel_core::CryptoError;
 /// A store that could not be opened, read or written: what happened, to which file, and what to do next.
 ///
 /// # Errors
-/// [`StoreError::is_busy`] tells the one that waiting can help.
+/// [`StoreError::is_busy`] tells the one that waiting can help, [`StoreError::is_disk_full`] those that room can.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -163,8 +163,24 @@ pub enum StoreError {
         /// Why not.
         source: io::Error,
     },
-    /// SQLite failed: a full disk, a damaged file.
-    #[error("the key store's database failed")]
+    /// SQLite could not write for lack of space. Nothing of the call was stored.
+    #[error("the disk of the key store is full: make room on it, then try again")]
+    DiskFull {
+        /// SQLite's error.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// SQLite could not read or write a file: a failing disk, a full one, or one that went away.
+    #[error(
+        "the disk of the key store is failing or full: make room on it and look at its health, then try again"
+    )]
+    DiskFailed {
+        /// SQLite's error.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// SQLite failed in another way.
+    #[error(
+        "the key store's database failed: try again, and restore a backup into another directory if that does not help"
+    )]
     Database {
         /// SQLite's error.
         source: Box<dyn Error + Send + Sync>,
@@ -181,5 +197,16 @@ impl StoreError {
     /// Whether the same call can succeed later without anybody changing anything.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::Busy)
+    }
+
+    /// Whether the disk is full, so that the same call can succeed once there is room.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } => true,
+            Self::Io { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            _ => false,
+        }
     }
 }

@@ -72,6 +72,11 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DiskFull) => Self::DiskFull { source: Box::new(error) },
+            Some(ErrorCode::SystemIoFailure) => Self::DiskFailed { source: Box::new(error) },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Damaged { what: error.to_string().into() }
+            }
             _ => Self::Database { source: Box::new(error) },
         }
     }

@@ -264,3 +264,32 @@ fn a_snapshot_with_a_page_of_zeros_does_not_verify() {
         assert!(snapshot.verify().is_err(), "page {page} of {pages}");
     }
 }
+
+#[test]
+fn a_full_disk_is_called_one_and_leaves_the_store_usable() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = SqliteStore::open(home.path(), true, None).unwrap();
+    let (key, material) = insert_random_key(&mut store);
+    let pages: u32 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    store.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(())).unwrap();
+    let mut transaction = store.begin(Access::Write).unwrap();
+    let mut insert = || {
+        let long = Key { id: KeyId::random().unwrap(), description: "long".repeat(2000), ..key.clone() };
+        transaction.insert_key(&long, &material)
+    };
+    let error = (0..100).find_map(|_| insert().err()).expect("a disk without end");
+    assert!(error.is_disk_full(), "{error}");
+    assert!(error.to_string().contains("make room"), "{error}");
+    drop(transaction);
+    assert!(holds_key(&mut store, &key, &material));
+}
+
+#[test]
+fn a_failing_disk_is_told_from_a_damaged_database() {
+    use rusqlite::ffi;
+    let store_error = |code| StoreError::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+    assert!(matches!(store_error(ffi::SQLITE_IOERR_READ), StoreError::DiskFailed { .. }));
+    assert!(!store_error(ffi::SQLITE_IOERR_READ).is_disk_full());
+    assert!(matches!(store_error(ffi::SQLITE_CORRUPT), StoreError::Damaged { .. }));
+    assert!(matches!(store_error(ffi::SQLITE_MISUSE), StoreError::Database { .. }));
+}
