@@ -24,8 +24,9 @@ use crate::worker::Worker;
 /// that, the call may still be carried out. A request's deadline is compared when the worker takes the call up; nothing is retried.
 ///
 /// # Cost
-/// One read transaction for a data-plane call, and for others a write transaction that is synced to disk. Calls are answered one
-/// at a time.
+/// One read transaction for a call of the data plane and for one that describes or lists; for one that changes a key or an alias, a
+/// write transaction that is synced to disk. A key whose deletion date has come costs the next call another write. Calls are answered
+/// one at a time.
 #[derive(Clone)]
 pub struct RegionClient {
     region: Arc<str>,

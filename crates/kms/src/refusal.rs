@@ -41,13 +41,37 @@ pub(crate) enum Refusal {
     LimitExceeded(String),
     #[error("the call waited longer than its deadline allows")]
     DeadlineExceeded,
+    /// A refusal about another key than the one that the call is named after.
+    #[error(transparent)]
+    OfKey(Box<RefusalOfKey>),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the embedded KMS could not encrypt: {0}")]
     Crypto(#[from] CryptoError),
 }
 
+/// A refusal and the key that it is about, if that is known.
+#[derive(Debug, thiserror::Error)]
+#[error("{refusal}")]
+pub(crate) struct RefusalOfKey {
+    key: Option<String>,
+    refusal: Refusal,
+}
+
 impl Refusal {
+    /// Says which key this is about, if that is known, where it is not the one that [`crate::operation::Call::key_id`] names.
+    pub(crate) fn of_key(self, key: Option<String>) -> Self {
+        Self::OfKey(Box::new(RefusalOfKey { key, refusal: self }))
+    }
+
+    /// Takes apart what [`Refusal::of_key`] made; any other refusal is about the key that the call is named after.
+    pub(crate) fn into_parts(self, key_of_call: Option<String>) -> (Self, Option<String>) {
+        match self {
+            Self::OfKey(of_key) => (of_key.refusal, of_key.key),
+            refusal => (refusal, key_of_call),
+        }
+    }
+
     /// A value shorter than AWS's model allows.
     pub(crate) fn too_short(name: &str, least: usize) -> Self {
         Self::constraint(name, "length greater than or equal to", least)
@@ -90,6 +114,7 @@ impl Refusal {
             Self::AliasExists(_) => "AlreadyExistsException",
             Self::LimitExceeded(_) => "LimitExceededException",
             Self::DeadlineExceeded => "DependencyTimeoutException",
+            Self::OfKey(of_key) => of_key.refusal.code(),
             Self::Store(error) if error.is_busy() => "DependencyTimeoutException",
             Self::Store(_) | Self::Crypto(_) => "KMSInternalException",
         }
@@ -109,6 +134,7 @@ impl Refusal {
             Self::AliasExists(_) => KmsErrorKind::AlreadyExists,
             Self::LimitExceeded(_) => KmsErrorKind::LimitExceeded,
             Self::DeadlineExceeded => KmsErrorKind::Unreachable,
+            Self::OfKey(of_key) => of_key.refusal.kind(),
             Self::Store(error) if error.is_busy() => KmsErrorKind::Unreachable,
             Self::Store(_) | Self::Crypto(_) => KmsErrorKind::Internal,
         }

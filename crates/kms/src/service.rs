@@ -77,6 +77,7 @@ impl Service {
         let key_id = call.key_id().map(str::to_owned);
         // Every outcome passes here, once: the place where calls are recorded.
         self.carry_out(region, asked, call).map_err(|refusal| {
+            let (refusal, key_id) = refusal.into_parts(key_id);
             let mut error =
                 KmsError::new(refusal.kind(), C::OPERATION.as_str(), refusal.code(), with_causes(&refusal))
                     .with_region(region);

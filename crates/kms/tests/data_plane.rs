@@ -242,16 +242,24 @@ fn reencryption_moves_a_ciphertext_and_honours_the_source_key() {
         DecryptRequest::new(moved.ciphertext_blob).key_id(&second).encryption_context(context(&[("a", "1")]));
     assert_eq!(block_on(client.decrypt(request_of_moved)).unwrap().plaintext, secret(4096));
 
-    assert_refused(block_on(client.re_encrypt(request().source_key_id(&second))), "IncorrectKeyException");
+    // An error names the key that it is about.
+    let refused =
+        |request, code: &str| assert_refused(block_on(client.re_encrypt(request)), code).key.unwrap();
+    assert_eq!(refused(request().source_key_id(&second), "IncorrectKeyException"), second);
+    assert_eq!(refused(request().source_key_id("alias/nowhere"), "NotFoundException"), "alias/nowhere");
     let wrong_context = ReEncryptRequest::new(blob.clone(), &second);
-    assert_refused(block_on(client.re_encrypt(wrong_context)), "InvalidCiphertextException");
+    assert_eq!(refused(wrong_context, "InvalidCiphertextException"), first);
     let nowhere = ReEncryptRequest::new(blob.clone(), "alias/nowhere");
-    assert_refused(block_on(client.re_encrypt(nowhere)), "NotFoundException");
+    assert_eq!(refused(nowhere, "NotFoundException"), "alias/nowhere");
+    let garbage = ReEncryptRequest::new(b"garbage".to_vec(), &second);
+    let error = assert_refused(block_on(client.re_encrypt(garbage)), "InvalidCiphertextException");
+    assert_eq!(error.key, None);
 
     for disabled in [&first, &second] {
         block_on(client.disable_key(disabled.clone())).unwrap();
         let error = assert_refused(block_on(client.re_encrypt(request())), "DisabledException");
         assert_eq!(error.message, format!("{disabled} is disabled."));
+        assert_eq!(error.key.as_ref(), Some(disabled));
         block_on(client.enable_key(disabled.clone())).unwrap();
     }
 }

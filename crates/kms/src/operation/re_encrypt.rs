@@ -29,19 +29,21 @@ impl Call for ReEncrypt {
     }
 
     fn validate(&self) -> Result<(), Refusal> {
-        check_length("ciphertextBlob", self.0.ciphertext_blob.len(), &CIPHERTEXT_LEN)?;
+        let of_source = |refusal: Refusal| refusal.of_key(self.0.source_key_id.clone());
+        check_length("ciphertextBlob", self.0.ciphertext_blob.len(), &CIPHERTEXT_LEN).map_err(of_source)?;
         if let Some(key_id) = &self.0.source_key_id {
-            check_key_id("sourceKeyId", key_id)?;
+            check_key_id("sourceKeyId", key_id).map_err(of_source)?;
         }
         check_key_id("destinationKeyId", &self.0.destination_key_id)?;
-        check_context("sourceEncryptionContext", &self.0.source_encryption_context)?;
+        check_context("sourceEncryptionContext", &self.0.source_encryption_context).map_err(of_source)?;
         check_context("destinationEncryptionContext", &self.0.destination_encryption_context)?;
         check_grant_tokens(&self.0.grant_tokens)
     }
 
     fn resolve(&self, workspace: &Workspace<'_>) -> Result<[Key; 2], Refusal> {
         let pinned = self.0.source_key_id.as_deref();
-        let source = ciphertext::resolve_source(workspace, pinned, &self.0.ciphertext_blob)?;
+        let source = ciphertext::resolve_source(workspace, pinned, &self.0.ciphertext_blob)
+            .map_err(|refusal| refusal.of_key(pinned.map(str::to_owned)))?;
         Ok([source, workspace.key(&self.0.destination_key_id)?])
     }
 
@@ -50,12 +52,17 @@ impl Call for ReEncrypt {
         [source, destination]: [Key; 2],
         workspace: &mut Workspace<'_>,
     ) -> Result<ReEncryptResponse, Refusal> {
-        source.check_usable()?;
+        let of_source = |refusal: Refusal| {
+            let named = self.0.source_key_id.clone();
+            refusal.of_key(named.or_else(|| Some(source.arn().to_string())))
+        };
+        source.check_usable().map_err(of_source)?;
         destination.check_usable()?;
         end_dry_run(self.0.dry_run)?;
-        let ciphertext = ciphertext::parse_of_key(&source, &self.0.ciphertext_blob)?;
+        let ciphertext = ciphertext::parse_of_key(&source, &self.0.ciphertext_blob).map_err(of_source)?;
         let plaintext =
-            ciphertext::decrypt(workspace, &source, &self.0.source_encryption_context, &ciphertext)?;
+            ciphertext::decrypt(workspace, &source, &self.0.source_encryption_context, &ciphertext)
+                .map_err(of_source)?;
         let material = workspace.current_material(&destination)?;
         let context = &self.0.destination_encryption_context;
         let blob = ciphertext::encrypt(&destination, &material, context, plaintext.expose_secret())?;
