@@ -1,11 +1,17 @@
 //! The directory of a store: its file names, its privacy, its lock, and whether a database is safe there.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
+use super::schema::BUSY_TIMEOUT;
 use crate::store::StoreError;
+
+/// How often a lock that another process holds is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(5);
 
 /// The directory that a store is or will be in.
 #[derive(Debug)]
@@ -88,8 +94,12 @@ impl StoreDirectory {
         check_mode(&self.path, mode, 0o022, "700")
     }
 
-    /// Waits until nobody else opens, makes or restores this store.
+    /// Waits until nobody else opens, makes or restores this store, but not for ever.
     pub(super) fn lock(&self) -> Result<DirectoryLock, StoreError> {
+        self.lock_within(BUSY_TIMEOUT)
+    }
+
+    fn lock_within(&self, timeout: Duration) -> Result<DirectoryLock, StoreError> {
         let path = self.path.join("kms.lock");
         let file = OpenOptions::new()
             .write(true)
@@ -98,8 +108,18 @@ impl StoreDirectory {
             .mode(0o600)
             .open(&path)
             .map_err(io_error("open", &path))?;
-        file.lock().map_err(io_error("lock", &path))?;
-        Ok(DirectoryLock { _file: file })
+        let mut waited = Duration::ZERO;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(DirectoryLock { _file: file }),
+                Err(TryLockError::WouldBlock) if waited < timeout => {
+                    thread::sleep(LOCK_POLL);
+                    waited += LOCK_POLL;
+                }
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Busy),
+                Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
+            }
+        }
     }
 
     /// Makes names in the directory last.
@@ -234,6 +254,21 @@ fn network_file_system(kind: u32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_that_another_keeps_is_busy_after_a_while() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = StoreDirectory::new(home.path()).unwrap();
+        let kept = directory.lock().unwrap();
+        assert!(matches!(directory.lock_within(LOCK_POLL * 4), Err(StoreError::Busy)));
+        let waiting = thread::scope(|scope| {
+            let waiting = scope.spawn(|| directory.lock_within(BUSY_TIMEOUT).map(drop));
+            thread::sleep(LOCK_POLL * 4);
+            drop(kept);
+            waiting.join().unwrap()
+        });
+        assert!(waiting.is_ok());
+    }
 
     #[cfg(target_os = "linux")]
     #[test]
