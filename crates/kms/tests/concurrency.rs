@@ -276,6 +276,8 @@ fn closing_does_not_wait_long_for_a_call_that_nobody_waits_for() {
         let mut created = client.create_key(CreateKeyRequest::new());
         assert!(pin!(&mut created).poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
+    // By now the worker is at the first of them.
+    thread::sleep(Duration::from_millis(200));
     let begun = SystemClock.elapsed();
     drop(client);
     assert!(SystemClock.elapsed() - begun < Duration::from_secs(20));
