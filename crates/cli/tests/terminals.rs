@@ -54,3 +54,28 @@ fn a_terminal_is_not_taken_for_an_input_by_accident() {
         (2, "error: no input is named\r\nhelp: name a file, or give - to type it in\r\n".to_owned())
     );
 }
+
+#[test]
+fn names_descriptions_and_contexts_give_a_terminal_no_orders() {
+    const ORDER: &str = "\u{1b}]0;title\u{7}\u{9b}2J";
+    let sandbox = Sandbox::with_demo_key();
+    sandbox.run(["key", "create", "--description", ORDER]).succeeds();
+    let name = format!("m{ORDER}");
+    sandbox.message(&name, b"x", &["-c", &format!("tenant={ORDER}")]);
+    for arguments in [
+        &["key", "list"][..],
+        &["key", "list", "--json"],
+        &["inspect", &name],
+        &["inspect", "--json", &name],
+        &["verify", "-v", "-k", "local:demo", &name],
+        &["verify", "-k", "local:demo", "-c", "tenant=42", &name],
+        &["decrypt", "-k", "local:demo", &name],
+        &["decrypt", "-v", "-k", "local:demo", &name, "-o", &format!("out{ORDER}")],
+        &["decrypt", "-k", "local:demo", &name, "-o", &format!("out{ORDER}")],
+    ] {
+        let ran = sandbox.run(arguments);
+        let shown = format!("{}{}", String::from_utf8_lossy(ran.stdout()), ran.stderr());
+        assert!(!shown.chars().any(|shown| shown.is_control() && shown != '\n'), "{arguments:?}: {shown:?}");
+        assert!(shown.contains("u{1b}") || shown.contains("u001b"), "{arguments:?}: {shown}");
+    }
+}

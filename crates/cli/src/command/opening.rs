@@ -169,7 +169,7 @@ mod tests {
         let missing = failure(Exit::KeyUnavailable);
         let exit = |unresolved: &[Failure]| with_unresolved(missing.clone(), unresolved).exit;
         assert_eq!(exit(&[]), Exit::KeyUnavailable);
-        assert_eq!(exit(&[missing.clone()]), Exit::KeyUnavailable);
+        assert_eq!(exit(std::slice::from_ref(&missing)), Exit::KeyUnavailable);
         assert_eq!(exit(&[failure(Exit::Retryable), missing.clone()]), Exit::Retryable);
     }
 }

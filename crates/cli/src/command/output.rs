@@ -15,6 +15,7 @@ use super::producer::producer_failure;
 use crate::args::OutputArguments;
 use crate::config::items::{Direction, Inputs, Item, Source, Target};
 use crate::exit::Failure;
+use crate::output::human::printable;
 use crate::output::sink::{Sink, binary_for_terminal, stdout_failure};
 
 /// What becomes of outputs, and of the inputs behind them.
@@ -159,7 +160,7 @@ fn settled(error: FileError) -> Result<End, Failure> {
 /// Where the output of an item went, in words.
 pub(super) fn destination(item: &Item) -> String {
     match &item.target {
-        Target::File { path, .. } => path.display().to_string(),
+        Target::File { path, .. } => printable(&path.to_string_lossy()),
         Target::Stdout { .. } => "stdout".to_owned(),
         Target::Nowhere | Target::Unnamed(_) => "nowhere".to_owned(),
     }

@@ -25,11 +25,22 @@ impl Configuration {
         })?;
         toml::from_str(&text).map_err(|error| {
             Failure::usage(
-                format!("the configuration file {}: {}", path.display(), error.to_string().trim_end()),
+                format!(
+                    "the configuration file {}{}: {}",
+                    path.display(),
+                    line_of(&text, &error),
+                    error.message()
+                ),
                 "this version knows one name: keys = [\"local:demo\"]",
             )
         })
     }
+}
+
+/// Where an error is, as a compiler says it.
+fn line_of(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    before.map_or_else(String::new, |before| format!(":{}", before.matches('\n').count() + 1))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use envel_ops::store::files::{self, Entry, EntryKind, FileIdentity};
 
 use crate::args::OutputArguments;
 use crate::exit::Failure;
+use crate::output::human::printable;
 
 /// What is done with the inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdin => f.write_str("stdin"),
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) => f.write_str(&printable(&path.to_string_lossy())),
             Self::Producer => f.write_str("the command's output"),
         }
     }

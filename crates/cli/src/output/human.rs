@@ -19,10 +19,11 @@ impl Console {
         Self { quiet: arguments.quiet, verbose: arguments.verbose }
     }
 
-    /// What must not be missed: said even with `-q`.
+    /// What must not be missed: said even with `-q`, with control characters escaped but for ends of lines.
     pub(crate) fn warn(self, text: impl Display) {
+        let lines: Vec<_> = text.to_string().split('\n').map(printable).collect();
         // If stderr is gone, nobody is left to be told.
-        let _ = writeln!(stderr(), "{text}");
+        let _ = writeln!(stderr(), "{}", lines.join("\n"));
     }
 
     /// What is said unless `-q`.
@@ -42,7 +43,11 @@ impl Console {
     /// What happened, to which item, and what to do next.
     pub(crate) fn fail(self, failure: &Failure) {
         if !failure.is_silent() {
-            self.warn(format_args!("error: {}\nhelp: {}", failure.error, failure.help));
+            self.warn(format_args!(
+                "error: {}\nhelp: {}",
+                printable(&failure.error),
+                printable(&failure.help)
+            ));
         }
     }
 
@@ -52,12 +57,29 @@ impl Console {
     }
 }
 
+/// Text that a terminal shows in one line and takes no orders from: control characters are escaped. Whoever made a file, a key or
+/// a message chose the text in it.
+///
+/// # Security
+/// Everything that is shown to people and was not written by this program goes through here.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+        shown
+    })
+}
+
 /// Keys, one a line.
 pub(crate) fn key_table(keys: &[Key]) -> String {
     let rows: Vec<_> = keys
         .iter()
         .map(|key| {
-            let names: Vec<_> = key.aliases.iter().map(|alias| alias.trim_start_matches("alias/")).collect();
+            let names: Vec<_> =
+                key.aliases.iter().map(|alias| alias.strip_prefix("alias/").unwrap_or(alias)).collect();
             let state = match &key.deletion_date {
                 Some(date) => format!("{} {date}", key.key_state),
                 None => key.key_state.to_owned(),
@@ -127,13 +149,15 @@ fn yes_or_no(answer: bool) -> String {
 /// Names and values, one pair a line.
 fn properties(lines: &[(&str, String)]) -> String {
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    lines
-        .iter()
-        .fold(String::new(), |text, (name, value)| text + format!("{name:width$}  {value}").trim_end() + "\n")
+    lines.iter().fold(String::new(), |text, (name, value)| {
+        text + format!("{name:width$}  {}", printable(value)).trim_end() + "\n"
+    })
 }
 
 /// Left-aligned columns, as wide as their widest cell.
 fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| std::array::from_fn(|column| printable(&row[column]))).collect();
     let widths: [usize; N] = std::array::from_fn(|column| {
         rows.iter().map(|row| row[column].chars().count()).chain([header[column].len()]).max().unwrap_or(0)
     });
@@ -148,6 +172,14 @@ fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_escaped_and_nothing_else() {
+        assert_eq!(printable("a\u{1b}[2J\u{7f}\u{9b}2J\n\r\t"), r"a\u{1b}[2J\u{7f}\u{9b}2J\n\r\t");
+        assert_eq!(printable("Grüße \\ \"日本\""), "Grüße \\ \"日本\"");
+        assert_eq!(table(["K"], &[["\u{1b}c".to_owned()]]), "K\n\\u{1b}c\n");
+        assert_eq!(properties(&[("k", "\n\u{9b}".to_owned())]), "k  \\n\\u{9b}\n");
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

@@ -179,8 +179,20 @@ impl RecordFile {
 /// Never for the types of this program; serde cannot know.
 pub(crate) fn document(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value)
-        .map(|text| text + "\n")
+        .map(|text| for_terminals(&text) + "\n")
         .map_err(|error| Failure::io("the JSON output", &error.into()))
+}
+
+/// The same JSON with those control characters escaped that JSON allows in strings, and terminals obey.
+fn for_terminals(json: &str) -> String {
+    json.chars().fold(String::with_capacity(json.len()), |mut escaped, character| {
+        if character.is_control() && character != '\n' {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            escaped.push(character);
+        }
+        escaped
+    })
 }
 
 /// A key of a KMS, without secrets.
@@ -288,5 +300,18 @@ impl Message {
             body_bytes: body.map(|body| body.body_len),
             footer_bytes: body.map(|body| body.footer_len),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_character_of_a_value_reaches_a_terminal() {
+        let value = ["\u{1b}[2J\n\u{7f}\u{9b}2J"];
+        let text = document(&value).unwrap();
+        assert!(!text.chars().any(|character| character.is_control() && character != '\n'), "{text:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&text).unwrap(), value);
     }
 }
