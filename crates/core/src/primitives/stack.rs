@@ -2,8 +2,6 @@
 
 use std::hint::black_box;
 
-use zeroize::Zeroize;
-
 /// More than the library's HMAC and everything that calls it use.
 const WIPED_WORDS: usize = 1024;
 
@@ -27,7 +25,6 @@ pub(super) fn in_a_frame_below<T>(work: impl FnOnce() -> T) -> T {
 /// Overwrites the stack below the caller's frame.
 #[inline(never)]
 pub(super) fn wipe() {
-    let mut stack = [0_u64; WIPED_WORDS];
-    stack.zeroize();
-    black_box(&stack);
+    // Zeros that somebody might look at must be written; the memory scan in the tests holds the compiler to it.
+    black_box(&mut [0_u64; WIPED_WORDS]);
 }
