@@ -237,6 +237,12 @@ impl From<StoreError> for Failure {
             StoreError::BackupExists { .. } => (Exit::Usage, "name another file"),
             StoreError::NotABackup { .. } => (Exit::Unauthentic, "name a file that `envel kms backup` wrote"),
             StoreError::Busy => (Exit::Retryable, "try again later"),
+            StoreError::DiskFull { .. } => {
+                (Exit::Other, "make room on the disk and try again: nothing was lost")
+            }
+            StoreError::DiskFailed { .. } => {
+                (Exit::Other, "check the disk, and restore a backup if the store is damaged")
+            }
             StoreError::Damaged { .. } | StoreError::NotAStore { .. } => (
                 Exit::Other,
                 "`envel kms restore FILE`, with ENVEL_HOME set to a new directory, takes a backup",
