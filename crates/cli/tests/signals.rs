@@ -38,7 +38,7 @@ fn wait_until_writing(child: &Child, directory: &std::path::Path) {
 fn interrupted(sandbox: &Sandbox, arguments: &[&str], input: &[u8], which: Signal) -> std::process::Output {
     sandbox.write("out", b"old");
     let mut child = sandbox
-        .command(arguments.iter().chain(&["-k", "local:demo", "-o", "out", "--force"]))
+        .interruptible_command(arguments.iter().chain(&["-k", "local:demo", "-o", "out", "--force"]))
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
@@ -118,7 +118,7 @@ fn a_signal_ends_the_command_that_is_read_from() {
     for which in [Signal::INT, Signal::TERM] {
         let encrypt = ["encrypt", "-k", "local:demo", "-o", "out", "--stdin-from-command", "--"];
         let command = ["sh", "-c", "echo $$ > pid; exec sleep 600"];
-        let child = sandbox.command(encrypt.iter().chain(&command)).spawn().unwrap();
+        let child = sandbox.interruptible_command(encrypt.iter().chain(&command)).spawn().unwrap();
         let pid: i32 = contents(&sandbox.path("pid")).trim().parse().unwrap();
         signal(&child, which);
         assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));

@@ -85,7 +85,25 @@ impl Sandbox {
 
     /// The program, to be run in the directory, with no variable of ours but the store's place.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(ENVEL);
+        self.prepared(Command::new(ENVEL), arguments)
+    }
+
+    /// As [`Self::command`], with the signals that end a program as they are by default: whoever runs the tests in the background of a
+    /// script has them ignored, and the program respects that.
+    pub(crate) fn interruptible_command<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let mut env = Command::new("env");
+        env.args(["--default-signal=HUP,INT,TERM", ENVEL]);
+        self.prepared(env, arguments)
+    }
+
+    fn prepared<A: AsRef<OsStr>>(
+        &self,
+        mut command: Command,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ENVEL_") {
                 command.env_remove(name);
