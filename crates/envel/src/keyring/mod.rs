@@ -177,6 +177,23 @@ impl UnwrapOutcome {
     }
 }
 
+/// Tries the candidates in order, for keyrings that open them without asking anybody: `open` passes over those of other keyrings.
+fn first_that_opens(
+    request: &UnwrapRequest<'_>,
+    keyring: &str,
+    open: impl Fn(&EncryptedDataKey) -> Option<Result<SecretBytes, KeyringError>>,
+) -> UnwrapOutcome {
+    let mut outcome = UnwrapOutcome::default();
+    for (index, edk) in request.encrypted_data_keys.iter().enumerate() {
+        let Some(opened) = open(edk) else { continue };
+        outcome.record(request, index, keyring, opened.map(|key| (key, None)));
+        if outcome.unwrapped.is_some() {
+            break;
+        }
+    }
+    outcome
+}
+
 /// Generates, wraps and unwraps data keys.
 ///
 /// Implement it to plug in another key store. Wrapping must bind the encryption context where the key store can, and must

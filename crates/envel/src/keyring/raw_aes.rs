@@ -6,7 +6,7 @@ use envel_core::{BoxFuture, EncryptedDataKey, EncryptionContext, SecretBytes};
 
 use super::{
     DataKeyToWrap, Keyring, UnwrapOutcome, UnwrapRequest, WrapOutcome, WrapRequest, WrappedKey,
-    check_namespace,
+    check_namespace, first_that_opens,
 };
 use crate::error::KeyringError;
 
@@ -111,16 +111,11 @@ impl Keyring for RawAesKeyring {
     }
 
     fn unwrap_data_key<'a>(&'a self, request: UnwrapRequest<'a>) -> BoxFuture<'a, UnwrapOutcome> {
-        let mut outcome = UnwrapOutcome::default();
         let keyring = format!("AES key {}/{}", self.namespace, self.name);
-        for (index, edk) in request.encrypted_data_keys.iter().enumerate() {
-            let Some(iv) = self.matching_iv(edk) else { continue };
-            let opened = self.open(&iv, edk, request.encryption_context);
-            outcome.record(&request, index, &keyring, opened.map(|key| (key, None)));
-            if outcome.unwrapped.is_some() {
-                break;
-            }
-        }
+        let outcome = first_that_opens(&request, &keyring, |edk| {
+            let iv = self.matching_iv(edk)?;
+            Some(self.open(&iv, edk, request.encryption_context))
+        });
         Box::pin(std::future::ready(outcome))
     }
 }

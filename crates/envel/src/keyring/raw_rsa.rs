@@ -5,7 +5,7 @@ use envel_core::{BoxFuture, EncryptedDataKey};
 
 use super::{
     DataKeyToWrap, Keyring, UnwrapOutcome, UnwrapRequest, WrapOutcome, WrapRequest, WrappedKey,
-    check_namespace,
+    check_namespace, first_that_opens,
 };
 use crate::error::KeyringError;
 
@@ -81,27 +81,18 @@ impl Keyring for RawRsaKeyring {
     }
 
     fn unwrap_data_key<'a>(&'a self, request: UnwrapRequest<'a>) -> BoxFuture<'a, UnwrapOutcome> {
-        let mut outcome = UnwrapOutcome::default();
         let keyring = format!("RSA key {}/{}", self.namespace, self.name);
-        for (index, edk) in request.encrypted_data_keys.iter().enumerate() {
-            if !self.is_ours(edk) {
-                continue;
-            }
-            let opened = match &self.private {
-                Some(private) => private
+        let outcome = first_that_opens(&request, &keyring, |edk| {
+            self.is_ours(edk).then(|| {
+                let private = self.private.as_ref().ok_or(KeyringError::PublicKeyOnly)?;
+                private
                     .decrypt(self.padding, &edk.ciphertext)
                     .ok()
                     // A key of the wrong length must look like bad padding, or the difference decrypts other people's keys.
                     .filter(|key| key.len() == request.algorithm_suite.data_key_len())
-                    .map(|key| (key, None))
-                    .ok_or(KeyringError::DoesNotOpen),
-                None => Err(KeyringError::PublicKeyOnly),
-            };
-            outcome.record(&request, index, &keyring, opened);
-            if outcome.unwrapped.is_some() {
-                break;
-            }
-        }
+                    .ok_or(KeyringError::DoesNotOpen)
+            })
+        });
         Box::pin(std::future::ready(outcome))
     }
 }
